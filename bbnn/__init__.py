@@ -1,0 +1,1 @@
+"""What a network is: description, model file, data, command line."""

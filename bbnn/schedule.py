@@ -1,0 +1,97 @@
+"""Cycles that the hardware takes, and the widths inside it that follow from the folding.
+
+All stages work at the same time on different members, so an image costs what its slowest stage
+costs. `tests/test_schedule.py` holds these functions against simulation.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+from bbnn.description import Dense, Logits, Network
+from bbnn.interface import PIXELS_PER_BEAT
+
+
+def crossbar_cycles(layer: Dense) -> int:
+    """Return the cycles in which one vector reads the crossbar of one group of columns."""
+    return layer.drive.bits * layer.row_groups
+
+
+def neurons(layer: Dense) -> int:
+    """Return how many neurons work side by side: N, a divisor of `lanes_out`.
+
+    A group of columns must leave while the next is summed; the fewest neurons that manage this.
+    Logits leave one by one, since the ensemble takes one a cycle.
+    """
+    if isinstance(layer.neuron, Logits):
+        return 1
+    lanes = layer.folding.lanes_out
+    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= crossbar_cycles(layer))
+    return next(fits, lanes)
+
+
+def pass_cycles(layer: Dense) -> int:
+    """Return the cycles of one vector: each column group is summed, and leaves, behind the last."""
+    lanes, together = layer.folding.lanes_out, neurons(layer)
+    last = layer.columns - (layer.column_groups - 1) * lanes
+    group = max(crossbar_cycles(layer), lanes // together)
+    return (layer.column_groups - 1) * group + max(crossbar_cycles(layer), -(-last // together))
+
+
+def load_cycles(layer: Dense, chunk: int) -> int:
+    """Return the cycles in which the replay buffer takes one vector in chunks of `chunk` elements.
+
+    A piece a cycle, and for every word one more cycle for each plane but the first.
+    """
+    piece = gcd(chunk, layer.folding.lanes_in, layer.rows)
+    return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
+
+
+def noise_step(layer: Dense, lfsr_width: int) -> int:
+    """Return the random bits that a layer draws per cycle.
+
+    It divides every word of the noise plane, the last ones too, so that no word ends inside a step.
+    """
+    if layer.noise is None:
+        return 0
+    k, b = layer.noise.row_bits, layer.probability_bits
+    common = gcd(
+        layer.folding.lanes_in * k, layer.rows * k, layer.folding.lanes_out * b, layer.columns * b
+    )
+    return max(step for step in range(1, lfsr_width + 1) if common % step == 0)
+
+
+def filling_cycles(layer: Dense, lfsr_width: int) -> int:
+    """Return the cycles in which a noise plane is filled once; 0 if the layer has none."""
+    if layer.noise is None:
+        return 0
+    return layer.noise_bits // noise_step(layer, lfsr_width) + 1
+
+
+def stage_cycles(network: Network, members: int) -> dict[str, int]:
+    """Return the cycles that each stage works on one image of T = `members`, by the stage's name."""
+    stages = {}
+    chunk = PIXELS_PER_BEAT
+    for index, layer in enumerate(network.layers):
+        vectors = members if index > network.first_ensembling else 1
+        passes = members if index >= network.first_ensembling else 1
+        held = 2**layer.probability_bits if network.ensemble.stratified else 1
+        fillings = -(-members // held)
+        stages[f"{layer.name} load"] = vectors * load_cycles(layer, chunk)
+        stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
+        stages[f"{layer.name} crossbar"] = passes * pass_cycles(layer)
+        chunk = neurons(layer)
+    classes = len(network.classes)
+    stages["ensemble"] = members * classes + 2 + 2 * classes
+    return stages
+
+
+def image_cycles(network: Network, members: int | None = None) -> int:
+    """Return the cycles from one image to the next while images keep coming."""
+    return max(stage_cycles(network, members or network.ensemble.members).values())
+
+
+def member_cycles(network: Network, members: int | None = None) -> float:
+    """Return the cycles per member of an image while images keep coming."""
+    members = members or network.ensemble.members
+    return image_cycles(network, members) / members
