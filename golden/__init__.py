@@ -1,0 +1,1 @@
+"""What the hardware must say, in NumPy: integers only, no notion of time."""

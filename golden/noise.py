@@ -1,0 +1,122 @@
+"""Noise planes and the weights that a member sees (docs/numbers.md).
+
+Shapes: rows I, columns J, row bits K, probability bits b. Column j reads its word at positions
+j*b .. j*b+b-1 (mod K) of a row's bits, so only G = K / gcd(K, b) words of a row differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbnn.description import Dense, Ensemble, Network
+from golden.lfsr import bits, runs
+
+Bits = NDArray[np.uint8]
+Words = NDArray[np.uint8]
+
+RUN = 1 << 15
+"""Random bits drawn at once: enough to amortise the calls, few enough for a single image."""
+
+
+def planes(layer: Dense, lfsr_width: int, count: int) -> tuple[Bits, Bits]:
+    """Return the first `count` fillings of the noise plane: R (count, I, K) and C (count, J, b)."""
+    assert layer.noise is not None
+    return _split(layer, bits(layer.noise.seed, lfsr_width, count * layer.noise_bits))
+
+
+def words(row_noise: Bits, column_noise: Bits) -> Words:
+    """Return u, shape (I, J), of one filling: R of shape (I, K), C of shape (J, b).
+
+    Bit t of u[i, j] is R[i, (j*b + t) mod K] xor C[j, t]; bit 0 is least significant.
+    """
+    return _joined(_row_words(row_noise, column_noise.shape[-1]), _packed(column_noise))
+
+
+def stratum(member: int, probability_bits: int) -> int:
+    """Return the word that stratified member number `member` xors into u: b bits, reversed."""
+    return sum((member >> t & 1) << probability_bits - 1 - t for t in range(probability_bits))
+
+
+def weights(codes: NDArray[np.integer[Any]], word: Words | int) -> NDArray[np.float32]:
+    """Return +-1, float32, shape (I, J): +1 exactly where ``u < code``."""
+    result = (word < codes).astype(np.float32)
+    result *= 2
+    result -= 1
+    return result
+
+
+def members_per_filling(layer: Dense, ensemble: Ensemble) -> int:
+    """Return how many members read one filling of the noise plane."""
+    return 2**layer.probability_bits if ensemble.stratified else 1
+
+
+def member_weights(
+    network: Network, index: int, images: int, members: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the weights of layer `index`, shape (I, J), for members 0..T-1 of image 0, then 1, ...
+
+    A caller that restarts the streams with every image asks for one image and uses it for all.
+    """
+    layer = network.layers[index]
+    if layer.noise is None:
+        fixed = weights(layer.codes, 0)
+        for _ in range(images * members):
+            yield fixed
+        return
+    codes = layer.codes.astype(np.uint16)
+    held = members_per_filling(layer, network.ensemble)
+    source = _fillings(layer, network.lfsr_width)
+    for _ in range(images):
+        for member in range(members):
+            if member % held == 0:
+                row_word, column_word = next(source)
+            flip = stratum(member % held, layer.probability_bits)
+            yield weights(codes, _joined(row_word, column_word ^ np.uint8(flip)))
+
+
+def _fillings(layer: Dense, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
+    """Yield one filling after the other, endlessly, as words of rows (I, G) and of columns (J,)."""
+    assert layer.noise is not None
+    count = max(1, RUN // layer.noise_bits)
+    for run in runs(layer.noise.seed, lfsr_width, count * layer.noise_bits):
+        row_noise, column_noise = _split(layer, run)
+        rows = _row_words(row_noise, layer.probability_bits)
+        yield from zip(rows, _packed(column_noise), strict=True)
+
+
+def _split(layer: Dense, stream: Bits) -> tuple[Bits, Bits]:
+    """Cut whole fillings into R (count, I, K) and C (count, J, b)."""
+    assert layer.noise is not None
+    drawn = stream.reshape(-1, layer.noise_bits)
+    row_part = layer.rows * layer.noise.row_bits
+    row_noise = drawn[:, :row_part].reshape(len(drawn), layer.rows, -1)
+    return row_noise, drawn[:, row_part:].reshape(len(drawn), layer.columns, -1)
+
+
+def _row_words(row_noise: Bits, probability_bits: int) -> Words:
+    """Return the words (..., I, G) that the columns find in R (..., I, K)."""
+    row_bits = row_noise.shape[-1]
+    period = row_bits // gcd(row_bits, probability_bits)
+    positions = np.arange(period * probability_bits).reshape(period, -1) % row_bits
+    return _packed(row_noise[..., positions])
+
+
+def _joined(row_word: Words, column_word: Words) -> Words:
+    """Return u (I, J) from the words of rows (I, G) and of columns (J,)."""
+    period = row_word.shape[1]
+    if period > 1:
+        row_word = row_word[:, np.arange(len(column_word)) % period]
+    return row_word ^ column_word
+
+
+def _packed(noise: Bits) -> Words:
+    """Return the words (...) whose bits, least significant first, are `noise` (..., b)."""
+    result = np.zeros(noise.shape[:-1], np.uint8)
+    for t in range(noise.shape[-1]):
+        result |= noise[..., t] << np.uint8(t)
+    return result
