@@ -1,0 +1,1 @@
+"""The hardware: one crossbar layer after another, joined by streams (docs/design.md)."""

@@ -1,0 +1,96 @@
+"""The column register: holds one group's sums and hands them to the neurons, a few a cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from bbnn.description import Dense
+from bbnn.schedule import neurons
+from hdl.crossbar import Sums
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["ColumnSums", "Columns"]
+
+
+class ColumnSums(data.StructLayout):
+    """The sums y of `neurons` columns; `chunk` counts the chunks of a vector from 0."""
+
+    def __init__(self, layer: Dense) -> None:
+        chunks = -(-layer.columns // neurons(layer))
+        width = bits_for(layer.reach) + 1
+        super().__init__(
+            {
+                "y": data.ArrayLayout(signed(width), neurons(layer)),
+                "chunk": max(1, bits_for(chunks - 1)),
+            }
+        )
+
+
+class Columns(wiring.Component):
+    """Take the sums of a column group and give ``y = 2 * A - B``, `neurons` columns a cycle.
+
+    A group of P columns is away after P / neurons cycles, the last group of a vector earlier if it
+    has fewer columns; the next is taken in the cycle in which the last chunk leaves. The first
+    chunk is offered one cycle after its group was taken.
+
+    Parameters
+    ----------
+    layer : Dense
+
+    Members
+    -------
+    i : In(stream.Signature(Sums(layer)))
+    o : Out(stream.Signature(ColumnSums(layer)))
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, layer: Dense) -> None:
+        self.layer = layer
+        super().__init__(
+            {
+                "i": In(stream.Signature(Sums(layer))),
+                "o": Out(stream.Signature(ColumnSums(layer))),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        layer = self.layer
+        together = neurons(layer)
+        held = Signal(Sums(layer))
+        chunks_of_group = layer.folding.lanes_out // together
+        chunks_of_vector = -(-layer.columns // together)
+        in_group = Signal(range(chunks_of_group))
+        leaves = Signal()
+        ends_group = Signal()
+        ends_vector = Signal()
+        m.d.comb += [
+            leaves.eq(self.o.valid & self.o.ready),
+            ends_vector.eq(self.o.p.chunk == chunks_of_vector - 1),
+            ends_group.eq(ends_vector | (in_group == chunks_of_group - 1)),
+            self.i.ready.eq(~self.o.valid | (leaves & ends_group)),
+        ]
+        driven = held.driven if layer.drive.kind == "unsigned" else layer.rows
+        for lane in range(together):
+            m.d.comb += self.o.p.y[lane].eq((held.agreeing[lane] << 1) - driven)
+
+        with m.If(leaves):
+            m.d.sync += [self.o.p.chunk.eq(self.o.p.chunk + 1), in_group.eq(in_group + 1)]
+            for lane in range(layer.folding.lanes_out - together):
+                m.d.sync += held.agreeing[lane].eq(held.agreeing[lane + together])
+            with m.If(ends_group):
+                m.d.sync += [in_group.eq(0), self.o.valid.eq(0)]
+            with m.If(ends_vector):
+                m.d.sync += self.o.p.chunk.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [held.eq(self.i.payload), self.o.valid.eq(1)]
+        return m

@@ -1,0 +1,186 @@
+"""The control registers behind AXI4-Lite; their table is ``bbnn.interface.registers``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bbnn.description import Network
+from bbnn.interface import ADDRESS_BITS, Register, registers, seed_registers
+from hdl.axi import Axi4Lite
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+    from amaranth.hdl import Value
+
+__all__ = ["Control"]
+
+OKAY, SLVERR = 0b00, 0b10
+
+
+class Control(wiring.Component):
+    """Answer AXI4-Lite accesses and count.
+
+    A write needs all four strobes, a writable register, a value that it takes, and, except for
+    CONTROL, a core that does not run; otherwise it changes nothing and is answered with SLVERR.
+    Reads of addresses without a register give SLVERR. One access at a time each way: a read is
+    answered one cycle after its address, a write one cycle after the later of address and data.
+
+    Parameters
+    ----------
+    network : Network
+
+    Members
+    -------
+    bus : In(Axi4Lite)
+    run : Out(1)
+        0 holds the data path in reset.
+    member_logits : Out(1)
+    members : Out(16)
+    seeds : Out(lfsr_width * number of stochastic layers)
+        In the order of the layers; 1 bit wide if there is none.
+    image_in, image_out : In(1)
+        An image has been taken, a packet has been finished, in this cycle.
+    empty : In(1)
+        Nothing of an image is in the core.
+    framing : In(1)
+        TLAST came inside an image, in this cycle.
+    """
+
+    bus: wiring.PureInterface
+    run: Signal
+    member_logits: Signal
+    members: Signal
+    seeds: Signal
+    image_in: Signal
+    image_out: Signal
+    empty: Signal
+    framing: Signal
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.seed_words = len(seed_registers(network))
+        super().__init__(
+            {
+                "bus": In(Axi4Lite(ADDRESS_BITS)),
+                "run": Out(1),
+                "member_logits": Out(1),
+                "members": Out(16, init=network.ensemble.members),
+                "seeds": Out(max(1, 32 * self.seed_words)),
+                "image_in": In(1),
+                "image_out": In(1),
+                "empty": In(1),
+                "framing": In(1),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        table = {register.name: register for register in registers(self.network)}
+        seeds = [
+            Signal(32, name=register.name.lower(), init=register.reset)
+            for register in seed_registers(self.network)
+        ]
+        framing = Signal()
+        refused = Signal()
+        counters = {name: Signal(32, name=name.lower()) for name in ("IMAGES_IN", "IMAGES_OUT")}
+        cycles = Signal(64)
+        cycles_high = Signal(32)
+        m.d.comb += self.seeds.eq(Cat(seeds))
+
+        readable: dict[str, Value] = {
+            "CONTROL": Cat(self.run, self.member_logits),
+            "STATUS": Cat(self.empty, framing, refused),
+            "MEMBERS": self.members,
+            **counters,
+            "CYCLES_LOW": cycles[:32],
+            "CYCLES_HIGH": cycles_high,
+        } | {register.name: seed for register, seed in zip(seed_registers(self.network), seeds)}
+
+        # Counting.
+        with m.If(self.run):
+            with m.If(~self.empty):
+                m.d.sync += cycles.eq(cycles + 1)
+            with m.If(self.framing):
+                m.d.sync += framing.eq(1)
+            for name, event in (("IMAGES_IN", self.image_in), ("IMAGES_OUT", self.image_out)):
+                with m.If(event):
+                    m.d.sync += counters[name].eq(counters[name] + 1)
+
+        # Writing.
+        bus = self.bus
+        accepts = Signal()
+        writes = Signal()
+        usable = Signal()
+        m.d.comb += [
+            writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
+            bus.awready.eq(writes),
+            bus.wready.eq(writes),
+            usable.eq((bus.wstrb == 0b1111) & (bus.awaddr[:2] == 0)),
+        ]
+        with m.If(bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        with m.If(writes):
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
+            with m.If(accepts):
+                m.d.sync += bus.bresp.eq(OKAY)
+            with m.Else():
+                m.d.sync += refused.eq(1)
+
+        def when_written(register: Register, condition: Value) -> Value:
+            """Accept a write of `register` under `condition`; say whether it happens now."""
+            hit = Signal(name=f"writes_{register.name.lower()}")
+            addressed = bus.awaddr == register.address
+            m.d.comb += hit.eq(writes & usable & addressed & condition)
+            with m.If(hit):
+                m.d.comb += accepts.eq(1)
+            return hit
+
+        width = self.network.lfsr_width
+        seeded = Cat(word.any() for word in _words(self.seeds, width)) if seeds else None
+        ready = self.run | self.empty
+        startable = ~bus.wdata[0] | (ready & (seeded.all() if seeded is not None else 1))
+        only_known = bus.wdata[2:] == 0
+        # What the packet holds may not change under an image.
+        steady = ~self.run | ~bus.wdata[0] | (bus.wdata[1] == self.member_logits)
+        with m.If(when_written(table["CONTROL"], startable & only_known & steady)):
+            m.d.sync += [
+                self.run.eq(bus.wdata[0]),
+                self.member_logits.eq(bus.wdata[1]),
+                refused.eq(0),
+            ]
+            with m.If(bus.wdata[0] & ~self.run):
+                m.d.sync += [cycles.eq(0), framing.eq(0)]
+                m.d.sync += [counter.eq(0) for counter in counters.values()]
+        fits = (bus.wdata > 0) & (bus.wdata <= self.network.max_members)
+        with m.If(when_written(table["MEMBERS"], ~self.run & fits)):
+            m.d.sync += self.members.eq(bus.wdata)
+        for register, seed in zip(seed_registers(self.network), seeds):
+            with m.If(when_written(register, ~self.run)):
+                m.d.sync += seed.eq(bus.wdata)
+
+        # Reading.
+        reads = Signal()
+        m.d.comb += [
+            reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
+            bus.arready.eq(reads),
+        ]
+        with m.If(bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+        with m.If(reads):
+            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(SLVERR)]
+            with m.Switch(bus.araddr):
+                for register in table.values():
+                    with m.Case(register.address):
+                        value = readable.get(register.name, register.reset)
+                        m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
+                        if register.name == "CYCLES_LOW":
+                            m.d.sync += cycles_high.eq(cycles[32:])
+        return m
+
+
+def _words(value: Value, width: int) -> list[Value]:
+    return [value[i : i + width] for i in range(0, len(value), width)]

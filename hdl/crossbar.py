@@ -1,0 +1,223 @@
+"""The crossbar of one layer: reads rows and columns group by group and sums what the lanes count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from bbnn.description import Dense
+from hdl.lanes import Lanes
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["Crossbar", "Sums", "code_words"]
+
+LUT_ROM_DEPTH = 64
+"""A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
+
+
+def code_words(layer: Dense) -> list[int]:
+    """Return the code memory: a word per column group and row group, row groups inside.
+
+    Row s, code bit k, lane p is bit ``(s*(b + 1) + k) * lanes_out + p`` (``hdl.lanes``); rows and
+    columns beyond the layer's have code 0.
+    """
+    lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
+    planes = layer.probability_bits + 1
+    shape = (layer.row_groups * lanes_in, layer.column_groups * lanes_out)
+    padded = np.zeros(shape, np.uint16)
+    padded[: layer.rows, : layer.columns] = layer.codes
+    bits = padded[..., None] >> np.arange(planes, dtype=np.uint16) & 1
+    grouped = bits.reshape(layer.row_groups, lanes_in, layer.column_groups, lanes_out, planes)
+    ordered = grouped.transpose(2, 0, 1, 4, 3).astype(np.uint8)
+    rows = ordered.reshape(layer.column_groups * layer.row_groups, -1)
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+class Sums(data.StructLayout):
+    """The sums of one group of columns, before the neurons.
+
+    With A = `agreeing[p]` (the weighted count of lanes at +1) and B = `driven` (the weighted count
+    of driven rows; absent for sign drives, where it is the number of rows), ``y = 2 * A - B``.
+    """
+
+    def __init__(self, layer: Dense) -> None:
+        width = bits_for(layer.reach)
+        fields: dict[str, data.ArrayLayout | object] = {
+            "agreeing": data.ArrayLayout(unsigned(width), layer.folding.lanes_out)
+        }
+        if layer.drive.kind == "unsigned":
+            fields["driven"] = unsigned(width)
+        super().__init__(fields)  # type: ignore[arg-type]
+
+
+class Crossbar(wiring.Component):
+    """Walk through column groups, in each through planes, in each through row groups.
+
+    One group of rows and columns a cycle: addresses go out, memories answer in the next cycle, the
+    lanes' counts are registered in the one after, and are accumulated then (``acc = 2 * acc`` at
+    each new plane). A column group's sums are offered three cycles after its last address; while
+    nobody takes them, everything stands still.
+
+    Parameters
+    ----------
+    layer : Dense
+
+    Members
+    -------
+    valid : In(1)
+        Vector and noise are there; stays until `done`.
+    done : Out(1)
+        The last address of a vector goes out in this cycle.
+    enable : Out(1)
+        The memories answer in the next cycle.
+    vector_address : Out(range(planes * row_groups))
+    row_group : Out(range(row_groups))
+    column_group : Out(range(column_groups))
+    drive : In(lanes_in)
+        Word at `vector_address`.
+    row_noise, column_noise : In(...)
+        Words at `row_group` and `column_group` (``hdl.noise_plane``); absent where b is 0.
+    o : Out(stream.Signature(Sums(layer)))
+    """
+
+    valid: Signal
+    done: Signal
+    enable: Signal
+    vector_address: Signal
+    row_group: Signal
+    column_group: Signal
+    drive: Signal
+    o: stream.Interface
+
+    def __init__(self, layer: Dense) -> None:
+        self.layer = layer
+        lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
+        noise = {}
+        if layer.noise is not None:
+            noise = {
+                "row_noise": In(lanes_in * layer.noise.row_bits),
+                "column_noise": In(lanes_out * layer.probability_bits),
+            }
+        super().__init__(
+            {
+                "valid": In(1),
+                "done": Out(1),
+                "enable": Out(1),
+                "vector_address": Out(max(1, ceil_log2(layer.drive.bits * layer.row_groups))),
+                "row_group": Out(max(1, ceil_log2(layer.row_groups))),
+                "column_group": Out(max(1, ceil_log2(layer.column_groups))),
+                "drive": In(lanes_in),
+                **noise,
+                "o": Out(stream.Signature(Sums(layer))),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        layer = self.layer
+        lanes_out = layer.folding.lanes_out
+
+        # Addresses.
+        moves = Signal()
+        issues = Signal()
+        plane = Signal(range(layer.drive.bits))
+        code_base = Signal(range(layer.row_groups * layer.column_groups))
+        last_row_group = Signal()
+        last_plane = Signal()
+        last_column_group = Signal()
+        m.d.comb += [
+            self.enable.eq(moves),
+            issues.eq(self.valid & moves),
+            last_row_group.eq(self.row_group == layer.row_groups - 1),
+            last_plane.eq(plane == layer.drive.bits - 1),
+            last_column_group.eq(self.column_group == layer.column_groups - 1),
+            self.done.eq(issues & last_row_group & last_plane & last_column_group),
+        ]
+        with m.If(issues):
+            m.d.sync += [
+                self.row_group.eq(self.row_group + 1),
+                self.vector_address.eq(self.vector_address + 1),
+            ]
+            with m.If(last_row_group):
+                m.d.sync += [self.row_group.eq(0), plane.eq(plane + 1)]
+                with m.If(last_plane):
+                    m.d.sync += [
+                        plane.eq(0),
+                        self.vector_address.eq(0),
+                        self.column_group.eq(self.column_group + 1),
+                        code_base.eq(code_base + layer.row_groups),
+                    ]
+                    with m.If(last_column_group):
+                        m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
+
+        # Codes and marks arrive together with the drive and the noise.
+        depth = layer.row_groups * layer.column_groups
+        m.submodules.codes = codes = memory.Memory(
+            shape=layer.folding.lanes_in * (layer.probability_bits + 1) * lanes_out,
+            depth=max(2, depth),
+            init=code_words(layer),
+            attrs={"ram_style": "block"} if depth > LUT_ROM_DEPTH else {},
+        )
+        read = codes.read_port()
+        read_marks = Signal(_Marks())
+        m.d.comb += [
+            read.addr.eq(code_base + self.row_group),
+            read.en.eq(moves),
+        ]
+        with m.If(moves):
+            m.d.sync += [
+                read_marks.valid.eq(issues),
+                read_marks.clears.eq((self.row_group == 0) & (plane == 0)),
+                read_marks.doubles.eq(self.row_group == 0),
+                read_marks.ends.eq(last_row_group & last_plane),
+            ]
+
+        # Lanes.
+        m.submodules.lanes = lanes = Lanes(
+            lanes_in=layer.folding.lanes_in,
+            lanes_out=lanes_out,
+            probability_bits=layer.probability_bits,
+            row_bits=layer.noise.row_bits if layer.noise else 0,
+            drive_kind=layer.drive.kind,
+        )
+        m.d.comb += [lanes.drive.eq(self.drive), lanes.codes.eq(read.data)]
+        if layer.noise is not None:
+            m.d.comb += [
+                lanes.row_noise.eq(self.row_noise),
+                lanes.column_noise.eq(self.column_noise),
+            ]
+        counted = [(lanes.counts[p], self.o.p.agreeing[p]) for p in range(lanes_out)]
+        if layer.drive.kind == "unsigned":
+            ones = Signal(range(layer.folding.lanes_in + 1))
+            m.d.comb += ones.eq(sum(self.drive))
+            counted.append((ones, self.o.p.driven))
+
+        # Accumulation.
+        marks = Signal(_Marks())
+        m.d.comb += moves.eq(~(self.o.valid & ~self.o.ready))
+        with m.If(moves):
+            m.d.sync += [marks.eq(read_marks), self.o.valid.eq(marks.valid & marks.ends)]
+        for count, total in counted:
+            addend = Signal.like(count)
+            before = Signal.like(total)
+            m.d.comb += before.eq(Mux(marks.clears, 0, Mux(marks.doubles, total << 1, total)))
+            with m.If(moves):
+                m.d.sync += addend.eq(count)
+                with m.If(marks.valid):
+                    m.d.sync += total.eq(addend + before)
+        return m
+
+
+class _Marks(data.StructLayout):
+    """What a cycle's counts mean to the accumulators."""
+
+    def __init__(self) -> None:
+        super().__init__({"valid": 1, "clears": 1, "doubles": 1, "ends": 1})

@@ -1,0 +1,143 @@
+"""The replay buffer: where a layer's input vector waits while its crossbar reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hdl.repack import Repack
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["ReplayBuffer"]
+
+
+class ReplayBuffer(wiring.Component):
+    """Store vectors as bit planes of words and offer each of them `passes` times.
+
+    Two vectors fit, so that one is filled while the other is read. A word holds one bit of
+    `word` neighbouring elements; words lie plane after plane, most significant plane first, so a
+    reader that counts 0, 1, 2 ... sees what the crossbar wants.
+
+    Filling takes ``length / piece`` cycles for the pieces (`hdl.repack`); a word of several planes
+    is written plane by plane and stops its successor's last piece meanwhile.
+
+    Parameters
+    ----------
+    element_bits, chunk, length : int
+        Bits of an element (the planes), elements of an input chunk and of a vector.
+    word : int
+        Elements read per cycle, the crossbar's `lanes_in`.
+    pad : int
+        Element that fills a vector's last word.
+
+    Members
+    -------
+    i : In(stream.Signature(chunk * element_bits))
+    passes : In(16)
+        How often a vector is read, at least 1; constant while vectors are in the buffer.
+    valid : Out(1)
+        A whole vector can be read.
+    done : In(1)
+        The reader asks for its last word in this cycle: one pass is over.
+    enable : In(1)
+        Read in this cycle; otherwise `word_data` stays.
+    address : In(range(planes * groups))
+    word_data : Out(word)
+        The word at `address`, one cycle later.
+    """
+
+    i: stream.Interface
+    passes: Signal
+    valid: Signal
+    done: Signal
+    enable: Signal
+    address: Signal
+    word_data: Signal
+
+    def __init__(
+        self, *, element_bits: int, chunk: int, length: int, word: int, pad: int = 0
+    ) -> None:
+        self.element_bits = element_bits
+        self.chunk = chunk
+        self.length = length
+        self.word = word
+        self.pad = pad
+        self.groups = -(-length // word)
+        self.words = element_bits * self.groups
+        super().__init__(
+            {
+                "i": In(stream.Signature(chunk * element_bits)),
+                "passes": In(16),
+                "valid": Out(1),
+                "done": In(1),
+                "enable": In(1),
+                "address": In(max(1, ceil_log2(self.words))),
+                "word_data": Out(word),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        m.submodules.repack = repack = Repack(
+            element_bits=self.element_bits,
+            chunk=self.chunk,
+            word=self.word,
+            length=self.length,
+            pad=self.pad,
+        )
+        wiring.connect(m, wiring.flipped(self.i), repack.i)
+
+        m.submodules.memory = store = memory.Memory(
+            shape=self.word, depth=2 ** (len(self.address) + 1), init=[]
+        )
+        write, read = store.write_port(), store.read_port()
+
+        # Which half is written and which is read; a half is full from its last word to its last
+        # pass.
+        write_half = Signal()
+        read_half = Signal()
+        full = Signal(2)
+        m.d.comb += self.valid.eq(full.bit_select(read_half, 1))
+
+        group = Signal(range(self.groups))
+        plane = Signal(range(self.element_bits))
+        write_address = Signal(len(self.address))
+        planes = [
+            Cat(repack.o.payload[i * self.element_bits + bit] for i in range(self.word))
+            for bit in reversed(range(self.element_bits))
+        ]
+        m.d.comb += [
+            write.addr.eq(Cat(write_address, write_half)),
+            write.en.eq(repack.o.valid & ~full.bit_select(write_half, 1)),
+            repack.o.ready.eq(write.en & (plane == self.element_bits - 1)),
+        ]
+        with m.Switch(plane):
+            for number, bits in enumerate(planes):
+                with m.Case(number):
+                    m.d.comb += write.data.eq(bits)
+        with m.If(write.en):
+            m.d.sync += [plane.eq(plane + 1), write_address.eq(write_address + self.groups)]
+        with m.If(repack.o.ready):
+            m.d.sync += [plane.eq(0), group.eq(group + 1), write_address.eq(group + 1)]
+            with m.If(group == self.groups - 1):
+                m.d.sync += [group.eq(0), write_address.eq(0), write_half.eq(~write_half)]
+                m.d.sync += full.bit_select(write_half, 1).eq(1)
+
+        m.d.comb += [
+            read.addr.eq(Cat(self.address, read_half)),
+            read.en.eq(self.enable),
+            self.word_data.eq(read.data),
+        ]
+        passed = Signal(16)
+        with m.If(self.done):
+            m.d.sync += passed.eq(passed + 1)
+            with m.If(passed == self.passes - 1):
+                m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
+                m.d.sync += full.bit_select(read_half, 1).eq(0)
+        return m
