@@ -12,6 +12,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from bbnn.description import Dense
 from hdl.lanes import Lanes
+from hdl.popcount import column_counts
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -197,7 +198,7 @@ class Crossbar(wiring.Component):
         counted = [(lanes.counts[p], self.o.p.agreeing[p]) for p in range(lanes_out)]
         if layer.drive.kind == "unsigned":
             ones = Signal(range(layer.folding.lanes_in + 1))
-            m.d.comb += ones.eq(sum(self.drive))
+            m.d.comb += ones.eq(column_counts(m, [list(self.drive)])[0])
             counted.append((ones, self.o.p.driven))
 
         # Accumulation.
