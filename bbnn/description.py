@@ -288,6 +288,7 @@ class Network:
         # The registers spell them in capitals.
         different = len({name.upper() for name in names}) == len(names)
         require(different, "layers", "named differently, capitals aside", names)
+        seeds: set[int] = set()
         expected, source = self.pixels, "the pixels of input_shape"
         for index, layer in enumerate(self.layers):
             where = f"layers[{index}]"
@@ -304,6 +305,9 @@ class Network:
             if layer.noise is not None:
                 seed = f"{where}.noise.seed"
                 require_int(seed, layer.noise.seed, 1, 2**self.lfsr_width - 1)
+                # Equal seeds would give two layers the same stream.
+                require(layer.noise.seed not in seeds, seed, "a seed of its own", layer.noise.seed)
+                seeds.add(layer.noise.seed)
 
 
 def _require_integers(subject: str, values: Any, dimensions: int) -> None:

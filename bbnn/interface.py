@@ -54,7 +54,7 @@ class PacketField:
 def seed_registers(network: Network) -> tuple[Register, ...]:
     """Return the seed registers, layer by layer, low word first."""
     words = network.lfsr_width // 32
-    result = []
+    result: list[Register] = []
     for layer in network.layers:
         if layer.noise is None:
             continue
@@ -89,13 +89,25 @@ def registers(network: Network) -> tuple[Register, ...]:
         ("ID", "ro", ID, 'ASCII "BBNN".', {}),
         ("VERSION", "ro", VERSION, "Version of this register map and of the packet.", {}),
         ("BUILD", "ro", build, "First 32 bits of the model's digest.", {}),
-        ("CONTROL", "rw", 0, "Start is refused while a seed is 0 or a beat of an earlier run waits.", control),
+        (
+            "CONTROL",
+            "rw",
+            0,
+            "Start is refused while a seed is 0 or a beat of an earlier run waits.",
+            control,
+        ),
         ("STATUS", "ro", 1, "State of the core.", status),
         ("MEMBERS", "rw", network.ensemble.members, "T; written only while not run.", {}),
         ("MAX_MEMBERS", "ro", network.max_members, "Largest T that MEMBERS takes.", {}),
         ("IMAGES_IN", "ro", 0, "Whole images taken since start.", {}),
         ("IMAGES_OUT", "ro", 0, "Packets finished since start.", {}),
-        ("CYCLES_LOW", "ro", 0, "Clock cycles with an image in the core; reading it holds CYCLES_HIGH.", {}),
+        (
+            "CYCLES_LOW",
+            "ro",
+            0,
+            "Clock cycles with an image in the core; reading it holds CYCLES_HIGH.",
+            {},
+        ),
         ("CYCLES_HIGH", "ro", 0, "Upper half, as of the last read of CYCLES_LOW.", {}),
     ]
     table = [
@@ -115,7 +127,9 @@ def packet(network: Network, members: int, member_logits: bool) -> tuple[PacketF
         meaning="Logits of member 0, class by class, then of member 1 ...; only if asked for.",
     )
     return (
-        PacketField(name="image", words=1, signed=False, meaning="Number of the image since start."),
+        PacketField(
+            name="image", words=1, signed=False, meaning="Number of the image since start."
+        ),
         PacketField(name="members", words=1, signed=False, meaning="T of this packet."),
         *((logits,) if member_logits else ()),
         PacketField(name="sums", words=classes, signed=True, meaning="Sum of the T logits."),

@@ -10,6 +10,19 @@ def markdown(network: Network) -> str:
     """Return the page on the ports, registers and packet of the core of `network`."""
     beats = -(-network.pixels // PIXELS_PER_BEAT)
     members = network.ensemble.members
+    pixels = (
+        f"images, {beats} beats each: pixel 4*i + k is byte k of beat i; bytes beyond the last"
+        " pixel do not matter. TLAST is optional; it may come with an image's last beat alone"
+    )
+    use = (
+        "To use it: write `MEMBERS` and seeds if they shall differ from their reset values, write"
+        " `CONTROL` with `run`, send images, receive packets. Clearing `run` drops whatever is"
+        " inside; a beat that was already offered on `m_axis` stays until it is taken."
+    )
+    refusal = (
+        "A write that is not allowed is answered with SLVERR, changes nothing and sets"
+        " `STATUS.refused`. So is one with a strobe missing, or outside the table."
+    )
     lines = [
         f"# Interface of the core `{network.name}`",
         "",
@@ -18,19 +31,14 @@ def markdown(network: Network) -> str:
         "| port | kind | what passes |",
         "|---|---|---|",
         "| `s_axi` | AXI4-Lite, 32 bits | the registers below |",
-        f"| `s_axis` | AXI4-Stream in, 32 bits | images, {beats} beats each: pixel 4*i + k is byte k"
-        " of beat i; bytes beyond the last pixel do not matter. TLAST is optional; it may come with"
-        " the last beat of an image alone |",
+        f"| `s_axis` | AXI4-Stream in, 32 bits | {pixels} |",
         "| `m_axis` | AXI4-Stream out, 32 bits | one packet per image, TLAST on its last word |",
         "",
-        "To use it: write `MEMBERS` and seeds if they shall differ from their reset values, write"
-        " `CONTROL` with `run`, send images, receive packets. Clearing `run` drops whatever is"
-        " inside; a beat that was already offered on `m_axis` stays until it is taken.",
+        use,
         "",
         "## Registers",
         "",
-        "A write that is not allowed is answered with SLVERR, changes nothing and sets"
-        " `STATUS.refused`. So is one with a strobe missing, or outside the table.",
+        refusal,
         "",
         "| address | name | access | after reset | meaning |",
         "|---|---|---|---|---|",

@@ -69,7 +69,7 @@ def filling_cycles(layer: Dense, lfsr_width: int) -> int:
 
 
 def stage_cycles(network: Network, members: int) -> dict[str, int]:
-    """Return the cycles that each stage works on one image of T = `members`, by the stage's name."""
+    """Return the cycles of each stage for one image of T = `members`, by the stage's name."""
     stages = {}
     chunk = PIXELS_PER_BEAT
     for index, layer in enumerate(network.layers):

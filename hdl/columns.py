@@ -12,6 +12,7 @@ from amaranth.utils import bits_for
 from bbnn.description import Dense
 from bbnn.schedule import neurons
 from hdl.crossbar import Sums
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -69,7 +70,7 @@ class Columns(wiring.Component):
         held = Signal(Sums(layer))
         chunks_of_group = layer.folding.lanes_out // together
         chunks_of_vector = -(-layer.columns // together)
-        in_group = Signal(range(chunks_of_group))
+        in_group = Signal(index_bits(chunks_of_group))
         leaves = Signal()
         ends_group = Signal()
         ends_vector = Signal()

@@ -80,16 +80,16 @@ class Control(wiring.Component):
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         table = {register.name: register for register in registers(self.network)}
-        seeds = [
-            Signal(32, name=register.name.lower(), init=register.reset)
+        seeds = {
+            register.name: Signal(32, name=register.name.lower(), init=register.reset)
             for register in seed_registers(self.network)
-        ]
+        }
         framing = Signal()
         refused = Signal()
         counters = {name: Signal(32, name=name.lower()) for name in ("IMAGES_IN", "IMAGES_OUT")}
         cycles = Signal(64)
         cycles_high = Signal(32)
-        m.d.comb += self.seeds.eq(Cat(seeds))
+        m.d.comb += self.seeds.eq(Cat(seeds.values()))
 
         readable: dict[str, Value] = {
             "CONTROL": Cat(self.run, self.member_logits),
@@ -98,7 +98,8 @@ class Control(wiring.Component):
             **counters,
             "CYCLES_LOW": cycles[:32],
             "CYCLES_HIGH": cycles_high,
-        } | {register.name: seed for register, seed in zip(seed_registers(self.network), seeds)}
+            **seeds,
+        }
 
         # Counting.
         with m.If(self.run):
@@ -140,9 +141,8 @@ class Control(wiring.Component):
             return hit
 
         width = self.network.lfsr_width
-        seeded = Cat(word.any() for word in _words(self.seeds, width)) if seeds else None
-        ready = self.run | self.empty
-        startable = ~bus.wdata[0] | (ready & (seeded.all() if seeded is not None else 1))
+        seeded = Cat(word.any() for word in _words(self.seeds, width)).all() if seeds else 1
+        startable = ~bus.wdata[0] | ((self.run | self.empty) & seeded)
         only_known = bus.wdata[2:] == 0
         # What the packet holds may not change under an image.
         steady = ~self.run | ~bus.wdata[0] | (bus.wdata[1] == self.member_logits)
@@ -158,8 +158,8 @@ class Control(wiring.Component):
         fits = (bus.wdata > 0) & (bus.wdata <= self.network.max_members)
         with m.If(when_written(table["MEMBERS"], ~self.run & fits)):
             m.d.sync += self.members.eq(bus.wdata)
-        for register, seed in zip(seed_registers(self.network), seeds):
-            with m.If(when_written(register, ~self.run)):
+        for name, seed in seeds.items():
+            with m.If(when_written(table[name], ~self.run)):
                 m.d.sync += seed.eq(bus.wdata)
 
         # Reading.

@@ -16,6 +16,7 @@ from hdl.control import Control
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import Layer
 from hdl.neuron import logit_width
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -146,7 +147,7 @@ class Core(wiring.Component):
 
         # Images in.
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)
-        beat = Signal(range(beats))
+        beat = Signal(index_bits(beats))
         taken = Signal()
         last_beat = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The crossbar of one layer: reads rows and columns group by group and sums what the lanes count."""
+"""The crossbar of one layer: reads it group by group and sums what the lanes count."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import bits_for
 
 from bbnn.description import Dense
 from hdl.lanes import Lanes
 from hdl.popcount import column_counts
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -112,9 +113,9 @@ class Crossbar(wiring.Component):
                 "valid": In(1),
                 "done": Out(1),
                 "enable": Out(1),
-                "vector_address": Out(max(1, ceil_log2(layer.drive.bits * layer.row_groups))),
-                "row_group": Out(max(1, ceil_log2(layer.row_groups))),
-                "column_group": Out(max(1, ceil_log2(layer.column_groups))),
+                "vector_address": Out(index_bits(layer.drive.bits * layer.row_groups)),
+                "row_group": Out(index_bits(layer.row_groups)),
+                "column_group": Out(index_bits(layer.column_groups)),
                 "drive": In(lanes_in),
                 **noise,
                 "o": Out(stream.Signature(Sums(layer))),
@@ -129,8 +130,8 @@ class Crossbar(wiring.Component):
         # Addresses.
         moves = Signal()
         issues = Signal()
-        plane = Signal(range(layer.drive.bits))
-        code_base = Signal(range(layer.row_groups * layer.column_groups))
+        plane = Signal(index_bits(layer.drive.bits))
+        code_base = Signal(index_bits(layer.row_groups * layer.column_groups))
         last_row_group = Signal()
         last_plane = Signal()
         last_column_group = Signal()

@@ -8,6 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.widths import index_bits
+
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
@@ -76,7 +78,7 @@ class Ensemble(wiring.Component):
         state = Signal(State)
         image = Signal(32)
         member = Signal(16)
-        label = Signal(range(self.classes))
+        label = Signal(index_bits(self.classes))
         last_label = Signal()
         m.d.comb += last_label.eq(label == self.classes - 1)
 
@@ -88,7 +90,7 @@ class Ensemble(wiring.Component):
 
         # The largest logit of a member so far; its vote is counted in the cycle after the last.
         best = Signal(signed(self.width))
-        winner = Signal(range(self.classes))
+        winner = Signal(index_bits(self.classes))
         leads = Signal()
         counts_vote = Signal()
         takes = Signal()
@@ -140,14 +142,13 @@ class Ensemble(wiring.Component):
                 ]
         with m.If(steps & (state != State.IMAGE) & (state != State.COUNT)):
             m.d.sync += label.eq(Mux(last_label, 0, label + 1))
-            with m.If(last_label):
-                with m.Switch(state):
-                    with m.Case(State.MEMBERS):
-                        m.d.sync += member.eq(member + 1)
-                        with m.If(member == self.members - 1):
-                            m.d.sync += [member.eq(0), state.eq(State.SUMS)]
-                    with m.Case(State.SUMS):
-                        m.d.sync += state.eq(State.VOTES)
-                    with m.Case(State.VOTES):
-                        m.d.sync += state.eq(State.IMAGE)
+            with m.If(last_label), m.Switch(state):
+                with m.Case(State.MEMBERS):
+                    m.d.sync += member.eq(member + 1)
+                    with m.If(member == self.members - 1):
+                        m.d.sync += [member.eq(0), state.eq(State.SUMS)]
+                with m.Case(State.SUMS):
+                    m.d.sync += state.eq(State.VOTES)
+                with m.Case(State.VOTES):
+                    m.d.sync += state.eq(State.IMAGE)
         return m

@@ -72,7 +72,9 @@ class Lanes(wiring.Component):
         require_int("lanes_out", lanes_out, 1, 65535)
         require_int("probability_bits", probability_bits, 0, MAX_PROBABILITY_BITS)
         require_int("row_bits", row_bits, probability_bits, 65535)
-        require(drive_kind in ("unsigned", "sign"), "drive_kind", '"unsigned" or "sign"', drive_kind)
+        require(
+            drive_kind in ("unsigned", "sign"), "drive_kind", '"unsigned" or "sign"', drive_kind
+        )
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out
         self.probability_bits = probability_bits

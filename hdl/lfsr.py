@@ -20,7 +20,7 @@ __all__ = ["LFSR", "leap_masks"]
 
 
 def leap_masks(width: int, count: int) -> list[int]:
-    """Return, for each of the first `count` bits of the sequence, the state bits it is the xor of."""
+    """Return, for each of the first `count` bits, which bits of the state it is the xor of."""
     masks = [1 << i for i in range(width)]
     for n in range(width, count):
         mask = 0
@@ -60,9 +60,7 @@ class LFSR(wiring.Component):
     def __init__(self, *, width: int, step: int) -> None:
         self.width = width
         self.step = step
-        super().__init__(
-            {"seed": In(width), "load": In(1), "advance": In(1), "bits": Out(step)}
-        )
+        super().__init__({"seed": In(width), "load": In(1), "advance": In(1), "bits": Out(step)})
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()

@@ -82,7 +82,7 @@ class ThresholdNeurons(wiring.Component):
 
 
 class LogitNeuron(wiring.Component):
-    """Make ``scale * y + offset``, without a multiplier block. One column a cycle, three of latency.
+    """Make ``scale * y + offset``, without a multiplier. One column a cycle, three of latency.
 
     Parameters
     ----------

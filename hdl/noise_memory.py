@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from hdl.repack import Repack
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -66,7 +66,7 @@ class NoiseMemory(wiring.Component):
                 "write_half": In(1),
                 "read_half": In(1),
                 "enable": In(1),
-                "group": In(max(1, ceil_log2(self.words))),
+                "group": In(index_bits(self.words)),
                 "data": Out(word),
             }
         )

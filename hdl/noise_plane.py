@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from bbnn.description import Dense, Ensemble
 from bbnn.schedule import noise_step
 from hdl.lfsr import LFSR
 from hdl.noise_memory import NoiseMemory
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -28,8 +28,9 @@ __all__ = ["NoisePlane"]
 class NoisePlane(wiring.Component):
     """Draw, hold and deliver the row and column bits of one layer, two fillings deep.
 
-    One filling is drawn while the other is read; drawing takes ``noise_bits / step + 1`` cycles. After
-    reset the LFSR starts from `seed`; with ``reseed = image`` it does so again for every image.
+    One filling is drawn while the other is read; drawing takes ``noise_bits / step + 1`` cycles.
+    After reset the LFSR starts from `seed`; with ``reseed = image`` it does so again for every
+    image.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ class NoisePlane(wiring.Component):
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
-                "row_group": In(max(1, ceil_log2(layer.row_groups))),
-                "column_group": In(max(1, ceil_log2(layer.column_groups))),
+                "row_group": In(index_bits(layer.row_groups)),
+                "column_group": In(index_bits(layer.column_groups)),
                 "row_noise": Out(layer.folding.lanes_in * self.row_bits),
                 "column_noise": Out(layer.folding.lanes_out * layer.probability_bits),
             }
@@ -121,7 +122,7 @@ class NoisePlane(wiring.Component):
         # Drawing: the bits of the rows, then those of the columns.
         started = Signal()
         draw = Signal()
-        drawn = Signal(range(layer.noise_bits // step))
+        drawn = Signal(index_bits(layer.noise_bits // step))
         last_draw = Signal()
         restart = Signal()
         m.d.sync += started.eq(1)

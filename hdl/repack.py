@@ -9,6 +9,8 @@ from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.widths import index_bits
+
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
@@ -65,9 +67,9 @@ class Repack(wiring.Component):
         bits = piece * self.element_bits
         last_piece = self.length // piece - 1
         # Position of the next piece in its vector, in its chunk and in its word.
-        position = Signal(range(last_piece + 1))
-        source = Signal(range(self.chunk // piece))
-        slot = Signal(range(self.word // piece))
+        position = Signal(index_bits(last_piece + 1))
+        source = Signal(index_bits(self.chunk // piece))
+        slot = Signal(index_bits(self.word // piece))
         ends_vector = Signal()
         ends_chunk = Signal()
         ends_word = Signal()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from hdl.repack import Repack
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -77,7 +77,7 @@ class ReplayBuffer(wiring.Component):
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
-                "address": In(max(1, ceil_log2(self.words))),
+                "address": In(index_bits(self.words)),
                 "word_data": Out(word),
             }
         )
@@ -105,8 +105,8 @@ class ReplayBuffer(wiring.Component):
         full = Signal(2)
         m.d.comb += self.valid.eq(full.bit_select(read_half, 1))
 
-        group = Signal(range(self.groups))
-        plane = Signal(range(self.element_bits))
+        group = Signal(index_bits(self.groups))
+        plane = Signal(index_bits(self.element_bits))
         write_address = Signal(len(self.address))
         planes = [
             Cat(repack.o.payload[i * self.element_bits + bit] for i in range(self.word))

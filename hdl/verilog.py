@@ -11,10 +11,9 @@ from amaranth.lib import wiring
 
 __all__ = ["verilog_of"]
 
-LINT = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "INITIALDLY")
-"""What Verilator says of Yosys' style, and need not."""
+STYLE = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "INITIALDLY")
+"""What Verilator by default refuses in this text, and need not."""
 TRIGGER = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;$", re.MULTILINE)
-NO_BITS = re.compile(r"^  (?:reg|wire) \[-1:0\] \S+ *;\n", re.MULTILINE)
 
 
 def verilog_of(component: wiring.Component, name: str, ports: dict[str, Any] | None = None) -> str:
@@ -25,13 +24,10 @@ def verilog_of(component: wiring.Component, name: str, ports: dict[str, Any] | N
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     text = verilog.convert(component, name=name, ports=ports, emit_src=False)
-    # Every process waits for a change of what it reads, and Yosys gives it a register that changes
-    # first of all. Read as SystemVerilog, an initial value in a declaration is no change: assigned
-    # at the end of the first time step, it is one in both languages.
+    # A process starts when something that it reads changes, so Yosys lets each read a register
+    # that changes first of all, by the initial value of its declaration. In SystemVerilog that is
+    # no change; an assignment at the end of the first time step is one in both languages.
     text = TRIGGER.sub(r"  reg \1 ;\n  initial \1  <= 0;", text)
-    # A signal without bits is never read, but declared with two.
-    text = NO_BITS.sub("", text)
-    assert "[-1:0]" not in text, f"{name} has a port without bits"
-    off, on = ([f"// verilator lint_{state} {rule}" for rule in LINT] for state in ("off", "on"))
     body = text.split("\n", 1)[1] if text.startswith("/*") else text
+    off, on = ([f"// verilator lint_{state} {rule}" for rule in STYLE] for state in ("off", "on"))
     return "\n".join([*off, body.strip("\n"), *on, ""])
