@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from bbnn.description import Dense, Network, Threshold
 from bbnn.errors import require, require_int
-from golden.noise import member_weights, weights
+from golden.noise import member_weights, plus_or_minus, weights
 
 Reals = NDArray[np.floating[Any]]
 Progress = Callable[[int], None]
 
-BLOCK = 4096
+BLOCK = 2048
 """Images per matrix product: enough for its full speed, few enough that sums stay in the cache."""
 
 
@@ -96,16 +96,10 @@ def crossbar(layer: Dense, drives: Reals, matrix: Reals) -> Reals:
 
 
 def neuron(layer: Dense, sums: Reals) -> Reals:
-    """Return the layer's output; a hidden layer's overwrites `sums`.
-
-    Hidden: +-1, +1 where y >= threshold. Output: scale * y + offset, float64, exact.
-    """
+    """Return the layer's output: +-1, +1 where y >= threshold, or scale * y + offset, exact."""
     if isinstance(layer.neuron, Threshold):
         # A threshold is at most reach + 1, so the sums' own type holds it exactly.
-        np.greater_equal(sums, layer.neuron.thresholds.astype(sums.dtype), out=sums)
-        sums *= 2
-        sums -= 1
-        return sums
+        return plus_or_minus(sums >= layer.neuron.thresholds.astype(sums.dtype))
     return sums.astype(np.float64) * layer.neuron.scale + layer.neuron.offset
 
 

@@ -44,10 +44,13 @@ def stratum(member: int, probability_bits: int) -> int:
 
 def weights(codes: NDArray[np.integer[Any]], word: Words | int) -> NDArray[np.float32]:
     """Return +-1, float32, shape (I, J): +1 exactly where ``u < code``."""
-    result = (word < codes).astype(np.float32)
-    result *= 2
-    result -= 1
-    return result
+    return plus_or_minus(word < codes)
+
+
+def plus_or_minus(condition: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return +1 where `condition` holds and -1 elsewhere, float32."""
+    # In bytes first: a quarter of the memory to go through.
+    return (2 * condition.view(np.int8) - 1).astype(np.float32)
 
 
 def members_per_filling(layer: Dense, ensemble: Ensemble) -> int:
@@ -68,15 +71,15 @@ def member_weights(
         for _ in range(images * members):
             yield fixed
         return
-    codes = layer.codes.astype(np.uint16)
     held = members_per_filling(layer, network.ensemble)
     source = _fillings(layer, network.lfsr_width)
     for _ in range(images):
-        for member in range(members):
-            if member % held == 0:
-                row_word, column_word = next(source)
-            flip = stratum(member % held, layer.probability_bits)
-            yield weights(codes, _joined(row_word, column_word ^ np.uint8(flip)))
+        for first in range(0, members, held):
+            row_word, column_word = next(source)
+            for member in range(min(held, members - first)):
+                flip = stratum(member, layer.probability_bits)
+                word = _joined(row_word, np.bitwise_xor(column_word, flip))
+                yield weights(layer.codes, word)
 
 
 def _fillings(layer: Dense, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
