@@ -1,9 +1,11 @@
 # Everything is set up in .venv from locked versions; nothing needs activation or root.
 #
-#   make demo       the whole chain on the shipped network (sets up first)
-#   make test       the fast test suite, with the linters in it (sets up first)
-#   make test-slow  the long tests
-#   make setup      only install; make lock: choose versions anew (needs uv); make clean: remove both
+#   make demo        sets up, then runs the whole chain on the shipped network
+#   make test        sets up, then runs the fast test suite, linters included
+#   make test-slow   the same with the long tests
+#   make setup       only sets up
+#   make lock        chooses the locked versions anew (needs uv)
+#   make clean       removes .venv and build
 
 .PHONY: demo test test-slow setup lock clean
 .DELETE_ON_ERROR:

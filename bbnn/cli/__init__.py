@@ -1,0 +1,72 @@
+"""The command line: `bbnn COMMAND`. One module per command; errors are one line and exit with 2."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from bbnn.errors import InputError
+
+COMMANDS = {
+    "info": "Show a model: layers, codes, folding, cycles, memory.",
+    "evaluate": "Measure accuracy and uncertainty with the golden model.",
+    "generate": "Write the Verilog, the memory images and the manifest.",
+    "simulate": "Compare the generated Verilog with golden, every logit of every member.",
+    "synth": "Synthesize for an FPGA part and print what it uses.",
+    "demo": "Do all of the above on the shipped network and real images.",
+    "data": "Find or fetch a data set and check its checksums.",
+    "train": "Train a shipped network again.",
+    "bench": "Measure speed and area against a baseline.",
+    "doctor": "List the tools, their versions and what is missing.",
+}
+"""Name and one-line help of every command; each lives in the module `bbnn.cli.NAME`."""
+
+
+class Commands(click.Group):
+    """Import a command's module only when it is asked for, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"bbnn.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bbnn")
+def group() -> None:
+    """Generate Bayesian binary neural-network accelerators and prove them bit for bit.
+
+    Example: bbnn demo
+    """
+
+
+def emit(result: Any) -> None:
+    """Print `result` as JSON, the answer of `--json`."""
+    click.echo(json.dumps(result, indent=2, allow_nan=False))
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on stderr and exit code 2."""
+    try:
+        group()
+    except InputError as error:
+        click.echo(f"bbnn: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = f"{error.filename} must be usable, not refused: {error.strerror}"
+        click.echo(f"bbnn: {reason}", err=True)
+        sys.exit(2)

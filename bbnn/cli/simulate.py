@@ -1,0 +1,188 @@
+"""`bbnn simulate`: the generated Verilog against the golden model, every logit of every member."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bbnn import data
+from bbnn.cli import emit
+from bbnn.description import Network
+from bbnn.errors import require, require_int
+from bbnn.model_file import load
+from bbnn.schedule import member_cycles
+
+if TYPE_CHECKING:
+    from tb.verify import Verdict
+
+WAVES_IMAGES = 10
+"""Most images of a run that records waves: the file grows by megabytes an image."""
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--images", "count", default=100, show_default=True, help="The first N of the set.")
+@click.option("--members", type=int, help="T [the model's].")
+@click.option(
+    "--simulator",
+    default="verilator",
+    type=click.Choice(["verilator", "icarus"]),
+    show_default=True,
+)
+@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@click.option("--stalls", default=0.0, help="Percent of cycles in which a handshake waits, 0..90.")
+@click.option("--waves", is_flag=True, help=f"Record waves, of {WAVES_IMAGES} images at most.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    count: int,
+    members: int | None,
+    simulator: Any,
+    dataset: str,
+    stalls: float,
+    waves: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Simulate the Verilog of MODEL on test images and compare it with the golden model.
+
+    Every logit of every member, every sum, every vote and every packet's header must be equal;
+    otherwise the first difference is located and the command exits with 1.
+
+    Example: bbnn simulate models/fashion-mlp.safetensors --images 20 --simulator icarus
+    """
+    from golden.network import checked_members
+    from hdl.generate import generate
+    from tb.play import Setup
+    from tb.verify import verify
+
+    network = load(model)
+    images, _ = data.load(dataset)
+    most = min(len(images), WAVES_IMAGES) if waves else len(images)
+    require_int("--images with --waves" if waves else "--images", count, 1, most)
+    require(0 <= stalls <= 90, "--stalls", "in 0..90", stalls)
+    setup = Setup(members=checked_members(network, members), stalls=stalls)
+    folder = output or Path("build") / network.name
+    with stages(count, setup.members) as progress:
+        verdict = verify(
+            network,
+            generate(network, folder),
+            images[:count],
+            setup,
+            simulator,
+            folder / "simulation",
+            waves=waves,
+            progress=progress,
+        )
+    result = {
+        "network": network.name,
+        "simulator": simulator,
+        "dataset": dataset,
+        "stalls_percent": stalls,
+        **summary(network, verdict, count, setup.members),
+        "files": str(folder),
+    }
+    if as_json:
+        emit(result)
+    else:
+        _print(result)
+    if not verdict.equal:
+        sys.exit(1)
+
+
+def summary(network: Network, verdict: Verdict, images: int, members: int) -> dict[str, Any]:
+    """Return what a verdict comes to, for JSON: counts, cycles, seconds, the first difference."""
+    comparison, outcome = verdict.comparison, verdict.outcome
+    result: dict[str, Any] = {
+        "images": images,
+        "members": members,
+        "equal": verdict.equal,
+        "members_equal": comparison.members - comparison.wrong_members if comparison else 0,
+        "members_compared": comparison.members if comparison else 0,
+        "images_equal": images - len(comparison.wrong_images) if comparison else 0,
+        "stopped": verdict.stopped or None,
+        "difference": asdict(verdict.difference) if verdict.difference else None,
+        "build_seconds": round(verdict.build_seconds, 1),
+    }
+    if outcome:
+        measured = outcome.cycles_per_member
+        result |= {
+            "seconds": round(outcome.seconds, 1),
+            "cycles": outcome.cycles,
+            "cycles_per_second": round(outcome.cycles / outcome.seconds),
+            "image_members_per_second": round(images * members / outcome.seconds, 1),
+            "cycles_per_member_measured": measured and round(measured, 1),
+            "cycles_per_member_predicted": member_cycles(network, members),
+            "waves": [str(path) for path in outcome.waves],
+        }
+    return result
+
+
+@contextmanager
+def stages(images: int, members: int) -> Iterator[Callable[[str, int], None]]:
+    """Show a bar per stage of `tb.verify.verify` on stderr; yield what it wants as `progress`."""
+    totals = {"simulate": images, "golden": images * members}
+    bar = Progress(
+        TextColumn("{task.description:>9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks: dict[str, Any] = {}
+
+    def progress(stage: str, done: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=totals.get(stage))
+        bar.advance(tasks[stage], done)
+
+    with bar:
+        yield progress
+
+
+def _print(result: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    colour = "green" if result["equal"] else "red"
+    if result["stopped"]:
+        console.print("[red]stopped[/red]:", result["stopped"], markup=True)
+    else:
+        counts = (
+            "members equal {members_equal}/{members_compared}, images equal {images_equal}/{images}"
+        )
+        console.print(f"[{colour}]{counts.format(**result)}[/{colour}]")
+    if result["difference"]:
+        text = "image {image}, member {member}, layer {layer}, neuron {neuron}: expected {expected}"
+        got = result["difference"]["got"]
+        console.print(
+            "first difference:", text.format(**result["difference"]) + f", got {_or_none(got)}"
+        )
+    elif not result["equal"]:
+        console.print("every layer's output is right: the packet is wrong")
+    if "seconds" in result:
+        console.print(
+            "cycles per member: {cycles_per_member_measured} measured,"
+            " {cycles_per_member_predicted:.1f} predicted".format(**result)
+        )
+        console.print(
+            "{cycles:,} cycles in {seconds} s: {cycles_per_second:,} cycles/s,"
+            " {image_members_per_second:,} image-members/s; build {build_seconds} s".format(
+                **result
+            )
+        )
+        for path in result["waves"]:
+            console.print(f"waves: {path}")
+    console.print(f"files: {result['files']}")
+
+
+def _or_none(value: int | None) -> str:
+    return "nothing, or unknown bits" if value is None else str(value)

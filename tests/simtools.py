@@ -1,0 +1,101 @@
+"""Stream drivers and a watchdog, shared by every simulation in Amaranth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from amaranth.lib import stream
+from amaranth.sim import Simulator
+from amaranth.sim._async import SimulatorContext
+
+Stall = Callable[[], int]
+Testbench = Callable[[SimulatorContext], Any]
+
+
+def stalls(longest: int, seed: int = 7) -> Stall:
+    """Return a source of waiting times 0..longest, half of them 0."""
+    jitter = Random(seed)
+    return lambda: jitter.choice((0, jitter.randint(0, longest)))
+
+
+def source(port: stream.Interface, payloads: Iterable[Any], stall: Stall) -> Testbench:
+    """Send `payloads`, waiting ``stall()`` cycles before each."""
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        for payload in payloads:
+            if cycles := stall():
+                await ctx.tick().repeat(cycles)
+            ctx.set(port.payload, payload)
+            ctx.set(port.valid, 1)
+            await ctx.tick().until(port.ready)
+            ctx.set(port.valid, 0)
+
+    return testbench
+
+
+def sink(port: stream.Interface, expected: Iterable[Any], stall: Stall) -> Testbench:
+    """Compare what `port` delivers with `expected`, in order; at least one item must be expected."""
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        compared = 0
+        for want in expected:
+            if cycles := stall():
+                await ctx.tick().repeat(cycles)
+            ctx.set(port.ready, 1)
+            (got,) = await ctx.tick().sample(port.payload).until(port.valid)
+            ctx.set(port.ready, 0)
+            assert got == want, f"item {compared}: got {got!r}, want {want!r}"
+            compared += 1
+        assert compared
+
+    return testbench
+
+
+def run(
+    dut: Any, *testbenches: Testbench, watched: Iterable[Any] = (), cycles: int = 50_000
+) -> None:
+    """Simulate `dut` until all `testbenches` end; raise if they take more than `cycles`.
+
+    The ports in `watched` are held to the stream rules: an offered payload stays until it is taken.
+    """
+    active = len(testbenches)
+
+    def counted(testbench: Testbench) -> Testbench:
+        async def wrapper(ctx: SimulatorContext) -> None:
+            nonlocal active
+            await testbench(ctx)
+            active -= 1
+
+        return wrapper
+
+    async def watchdog(ctx: SimulatorContext) -> None:
+        for _ in range(cycles):
+            if not active:
+                return
+            await ctx.tick()
+        raise AssertionError(f"nothing ended within {cycles} cycles")
+
+    def rules(port: stream.Interface) -> Testbench:
+        async def testbench(ctx: SimulatorContext) -> None:
+            held = None
+            while active:
+                _, _, valid, ready, payload = await ctx.tick().sample(
+                    port.valid, port.ready, port.payload
+                )
+                if held is not None:
+                    assert valid, "valid dropped before a transfer"
+                    assert payload == held, "payload changed before a transfer"
+                held = payload if valid and not ready else None
+
+        return testbench
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    for testbench in map(counted, testbenches):
+        simulator.add_testbench(testbench)
+    for port in watched:
+        simulator.add_testbench(rules(port))
+    simulator.add_testbench(watchdog)
+    simulator.run()
