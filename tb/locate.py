@@ -1,0 +1,82 @@
+"""Find where the core and the golden model part: the image, member, layer and neuron."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbnn.description import Network
+from golden.network import trace
+from tb.build import Build
+from tb.play import Setup, SimulationError, beats, play, reseeded
+from tb.probes import transfers, vector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """The first output that differs; hidden neurons are +-1, `got` is None where nothing came."""
+
+    image: int
+    member: int
+    layer: str
+    neuron: int
+    expected: int
+    got: int | None
+
+
+def locate(
+    probed: Build,
+    network: Network,
+    images: NDArray[np.uint8],
+    image: int,
+    start: int,
+    setup: Setup,
+    folder: Path,
+) -> Difference | None:
+    """Return the first difference within image number `image`; None if all layers are right.
+
+    probed : a build with `tb.probes`. start : the image that the differing simulation began with.
+    The image is simulated again, alone if its result depends on it alone; if it turns out right,
+    after all that preceded it.
+    """
+    path = (folder / "probes.txt").absolute()
+    alone = [image] if network.ensemble.reseed == "image" and image > start else []
+    for first in [*alone, start]:
+        stream = images[first : image + 1]
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(SimulationError):
+            play(probed, network, beats(stream), setup, folder, plusargs=[f"+probes={path}"])
+        found = _first(reseeded(network, setup.seeds), stream, setup.members, path, image)
+        if found:
+            return found
+    return None
+
+
+def _first(
+    network: Network, stream: NDArray[np.uint8], members: int, path: Path, image: int
+) -> Difference | None:
+    """Compare with golden what the layers put out for the last image of `stream`."""
+    last = len(stream) - 1
+    payloads = transfers(path)
+    for member in range(members):
+        golden = trace(network, stream, last, member, members)
+        for index, expected in enumerate(golden):
+            each = index >= network.first_ensembling
+            number = last * members + member if each else last
+            got = vector(network.layers[index], payloads[index], number)
+            differs = np.flatnonzero(got != expected[: len(got)])
+            neuron = int(differs[0]) if len(differs) else len(got)
+            if neuron < len(expected):
+                return Difference(
+                    image=image,
+                    member=member,
+                    layer=network.layers[index].name,
+                    neuron=neuron,
+                    expected=int(expected[neuron]),
+                    got=int(got[neuron]) if neuron < len(got) else None,
+                )
+    return None
