@@ -120,7 +120,7 @@ class Control(wiring.Component):
             writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
             bus.awready.eq(writes),
             bus.wready.eq(writes),
-            usable.eq((bus.wstrb == 0b1111) & (bus.awaddr[:2] == 0)),
+            usable.eq(bus.wstrb == 0b1111),
         ]
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)

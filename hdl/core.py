@@ -77,7 +77,8 @@ class DataPath(wiring.Component):
                 m.d.comb += [block.members.eq(self.members), block.seed.eq(seed)]
             source, chunk = block.o, neurons(layer)
 
-        m.submodules.ensemble = ensemble = Ensemble(
+        # No layer can have this name.
+        m.submodules["ensemble$"] = ensemble = Ensemble(
             classes=len(network.classes), width=logit_width(network.layers[-1])
         )
         wiring.connect(m, source, ensemble.i)
@@ -152,7 +153,7 @@ class Core(wiring.Component):
         last_beat = Signal()
         m.d.comb += [
             data_path.i.payload.eq(self.s_axis.tdata),
-            data_path.i.valid.eq(self.s_axis.tvalid & control.run),
+            data_path.i.valid.eq(self.s_axis.tvalid),
             self.s_axis.tready.eq(data_path.i.ready & control.run),
             taken.eq(self.s_axis.tvalid & self.s_axis.tready),
             last_beat.eq(beat == beats - 1),
@@ -171,7 +172,10 @@ class Core(wiring.Component):
             data_path.o.ready.eq(~self.m_axis.tvalid | self.m_axis.tready),
             sent.eq(self.m_axis.tvalid & self.m_axis.tready & self.m_axis.tlast),
             control.image_out.eq(sent),
-            control.empty.eq((inside == 0) & (beat == 0) & ~self.m_axis.tvalid),
+            # What is dropped at a stop is gone at once, but for a beat on offer.
+            control.empty.eq(
+                ~self.m_axis.tvalid & (~control.run | ((inside == 0) & (beat == 0)))
+            ),
         ]
         with m.If(data_path.o.ready):
             m.d.sync += [

@@ -17,7 +17,6 @@ from bbnn.schedule import member_cycles, neurons, pass_cycles
 from hdl.core import Core
 from hdl.crossbar import code_words
 from hdl.verilog import verilog_of
-from hdl.verilog import verilog_of
 
 __all__ = ["generate", "verilog_text"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Literal
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -104,8 +104,8 @@ class Lanes(wiring.Component):
             off = ~weight if self.drive_kind == "sign" else 0
             lanes.append(named(m, f"lane_{s}", Mux(self.drive[s], weight, off)))
         ranks = [lanes] if self.probability_bits else add_triples(m, lanes)
-        for count, value in zip(self.counts, column_counts(m, ranks), strict=True):
-            m.d.comb += count.eq(value)
+        for p, count in enumerate(column_counts(m, ranks)):
+            m.d.comb += self.counts[p].eq(count)
         return m
 
     def _weight(self, m: Module, s: int, inverted: list[Signal]) -> Value:
@@ -115,11 +115,11 @@ class Lanes(wiring.Component):
         code = [named(m, f"code_{s}_{k}", row.word_select(k, columns)) for k in range(b + 1)]
         if not b:
             return code[0]
-        carry: Value | None = None
+        carry: Value = Const(0, 1)
         for t in range(b):
             not_u = named(m, f"not_u_{s}_{t}", self._xor_row(m, s, t, inverted[t]))
             both, either = code[t] & not_u, code[t] | not_u
-            carry = named(m, f"carry_{s}_{t}", both if carry is None else both | (either & carry))
+            carry = named(m, f"carry_{s}_{t}", both | (either & carry) if t else both)
         return named(m, f"weight_{s}", code[b] | carry)
 
     def _xor_row(self, m: Module, s: int, t: int, columns: Signal) -> Value:

@@ -24,6 +24,11 @@ __all__ = ["Layer"]
 class Layer(wiring.Component):
     """Take vectors in chunks, run each `passes` times, give the neurons' outputs.
 
+    An idle layer whose noise is drawn gives its first hidden output ``load_cycles +
+    crossbar_cycles + 7`` cycles (``bbnn.schedule``) after a vector was offered, the first logit one
+    later. Seven: the queue, the word on its way into the buffer, the crossbar's three, the column
+    register and the neuron's two, less the cycle that the last address shares with the sum.
+
     Parameters
     ----------
     layer : Dense

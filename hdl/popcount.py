@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from operator import xor
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-__all__ = ["Ranks", "add_triples", "column_counts", "named"]
-
-Ranks = list[list[Value]]
-"""Vectors by rank."""
+__all__ = ["add_triples", "column_counts", "named"]
 
 
 def named(m: Module, name: str, value: Value) -> Signal:
@@ -31,7 +28,7 @@ def named(m: Module, name: str, value: Value) -> Signal:
     return signal
 
 
-def add_triples(m: Module, vectors: Sequence[Value]) -> Ranks:
+def add_triples(m: Module, vectors: Sequence[Value]) -> list[list[Value]]:
     """Add the vectors by threes, and leave the one or two that remain.
 
     To begin with vectors that are functions of two inputs each: three of them fill a LUT6.
@@ -41,39 +38,43 @@ def add_triples(m: Module, vectors: Sequence[Value]) -> Ranks:
     return [[*vectors[whole:], *(one for one, _ in sums)], [two for _, two in sums]]
 
 
-def column_counts(m: Module, ranks: Ranks) -> list[Value]:
-    """Return the sum of every column, P unsigned values wide enough for their two last addends."""
-    ranks = [*map(list, ranks), []]
+def column_counts(m: Module, vectors: Sequence[Sequence[Value]]) -> list[Value]:
+    """Return the sum of every column: P unsigned values, as wide as the largest sum needs.
+
+    vectors : by rank.
+    """
+    width = sum(len(rank) << k for k, rank in enumerate(vectors)).bit_length()
+    ranks = [list(rank) for rank in vectors] + [[] for _ in range(width - len(vectors))]
     number = 0
     while max(map(len, ranks)) > 2:
-        rank, inputs, above = _next_counter([len(vectors) for vectors in ranks])
+        k, inputs, above = _next_counter([len(rank) for rank in ranks])
         # The oldest vectors first: that keeps the tree flat.
-        taken = [ranks[rank].pop(0) for _ in range(inputs)]
-        taken += [ranks[rank + 1].pop(0) for _ in range(above)]
+        taken = [ranks[k].pop(0) for _ in range(inputs)]
+        taken += [ranks[k + 1].pop(0) for _ in range(above)]
         outputs = _COUNTERS[inputs, above](m, f"counter{number}", *taken)
-        ranks += [[] for _ in range(rank + len(outputs) + 1 - len(ranks))]
-        for vectors, output in zip(ranks[rank:], outputs, strict=False):
-            vectors.append(output)
+        # Past the highest rank an output is always 0, and dropped.
+        for output, rank in zip(outputs, ranks[k:], strict=False):
+            rank.append(output)
         number += 1
-    while not ranks[-1]:
-        ranks.pop()
-    width = max(len(vector) for vectors in ranks for vector in vectors)
-    none = Const(0, width)
-    addends = [([*vectors, none, none])[:2] for vectors in ranks]
-    return [Cat(v[p] for v, _ in addends) + Cat(v[p] for _, v in addends) for p in range(width)]
+    columns = max(len(vector) for rank in ranks for vector in rank)
+    none = Const(0, columns)
+    pairs = [[*rank, none, none][:2] for rank in ranks]
+    return [
+        (Cat(v[p] for v, _ in pairs) + Cat(v[p] for _, v in pairs))[:width] for p in range(columns)
+    ]
 
 
 def _next_counter(heights: Sequence[int]) -> tuple[int, int, int]:
-    """Return where to count next and with what: the largest counter, at the lowest rank."""
+    """Return where to count next and with what: the first counter that fits, the lowest rank."""
     for inputs, above in _COUNTERS:
-        for rank, (height, higher) in enumerate(zip_longest(heights, heights[1:], fillvalue=0)):
+        for rank, (height, higher) in enumerate(pairwise([*heights, 0])):
             if height >= inputs and higher >= above:
                 return rank, inputs, above
     raise AssertionError("no rank holds three vectors")
 
 
 def _full_adder(m: Module, name: str, x: Value, y: Value, z: Value) -> list[Value]:
-    one = named(m, f"{name}_one", x ^ z ^ y)
+    one = named(m, f"{name}_one", x ^ y ^ z)
     return [one, named(m, f"{name}_two", (x & y) | ((x | y) & z))]
 
 

@@ -24,8 +24,9 @@ class ReplayBuffer(wiring.Component):
     `word` neighbouring elements; words lie plane after plane, most significant plane first, so a
     reader that counts 0, 1, 2 ... sees what the crossbar wants.
 
-    Filling takes ``length / piece`` cycles for the pieces (`hdl.repack`); a word of several planes
-    is written plane by plane and stops its successor's last piece meanwhile.
+    Filling takes ``length / piece`` cycles for the pieces (`hdl.repack`) and, for each word, one
+    more for every plane but the first, in which nothing is taken. The first word is written one
+    cycle after its last piece came.
 
     Parameters
     ----------

@@ -1,0 +1,226 @@
+"""What the tests of single blocks share: small layers, and simulations that remember every port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import ClockSignal, DomainRenamer, Elaboratable, Module, Value
+from amaranth.lib import data, wiring
+from amaranth.sim._async import SimulatorContext
+
+from bbnn.description import Dense, Drive, Folding, Logits, Neuron, NoisePlane, Threshold
+from hdl.core import Core
+from simtools import Testbench, run
+
+
+def dense(
+    rows: int,
+    columns: int,
+    lanes_in: int,
+    lanes_out: int,
+    *,
+    bits: int = 0,
+    b: int = 1,
+    k: int | None = None,
+    neuron: Neuron | None = None,
+    seed: int = 3,
+) -> Dense:
+    """Return a layer of random codes.
+
+    bits : planes of an unsigned drive, 0 for a sign drive. b, k : probability bits and row bits.
+    neuron : random thresholds that fire about as often as not, if None.
+    """
+    rng = np.random.default_rng(seed)
+    drive = Drive(kind="unsigned", bits=bits) if bits else Drive(kind="sign")
+    reach = rows * drive.maximum
+    thresholds = rng.integers(-reach // 3, reach // 3 + 2, columns)
+    return Dense(
+        name="layer",
+        drive=drive,
+        codes=rng.integers(0, 2**b + 1, (rows, columns)),
+        probability_bits=b,
+        neuron=neuron or Threshold(thresholds=thresholds),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
+        noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32))) if b else None,
+    )
+
+
+def logits_of(scale: Iterable[int], offset: Iterable[int]) -> Logits:
+    """Return an output neuron."""
+    return Logits(scale=np.array(scale), offset=np.array(offset), fraction_bits=0)
+
+
+def groups(vector: np.ndarray[Any, Any], size: int, fill: int) -> list[list[int]]:
+    """Cut `vector` into lists of `size` elements, the last one completed with `fill`."""
+    padded = np.append(vector, [fill] * (-len(vector) % size))
+    return padded.reshape(-1, size).astype(int).tolist()
+
+
+def packed(elements: Iterable[int], bits: int) -> int:
+    """Return the elements side by side, `bits` each, the first one lowest."""
+    return sum(int(element) % (1 << bits) << bits * i for i, element in enumerate(elements))
+
+
+def channel(valid: Value, ready: Value, payload: Any) -> Any:
+    """Return loose signals as a port that `simtools` can drive, read and watch."""
+    return SimpleNamespace(valid=valid, ready=ready, payload=payload)
+
+
+def plain(value: Any) -> Any:
+    """Return a payload as numbers, lists and dictionaries.
+
+    Compared with these, a `data.Const` cuts what does not fit off the numbers first.
+    """
+    if not isinstance(value, data.Const):
+        return value
+    layout = value.shape()
+    items = {key: plain(value[key]) for key, _ in layout}
+    return items if isinstance(layout, data.StructLayout) else list(items.values())
+
+
+def pace(stall: int, seed: int) -> Callable[[], bool]:
+    """Return what says in each cycle whether to go on: always, if `stall` is 0.
+
+    Otherwise always, in one cycle of ``stall + 1`` and never take turns, for so long that slow
+    blocks notice, too.
+    """
+    jitter = Random(seed)
+    chance, left = 1.0, 0
+
+    def goes() -> bool:
+        nonlocal chance, left
+        if stall and not left:
+            chance, left = jitter.choice((1, 1 / (stall + 1), 0)), jitter.randint(1, 30)
+        left -= 1
+        return jitter.random() < chance
+
+    return goes
+
+
+def writer(port: Any, payloads: Iterable[Any], stall: int) -> Testbench:
+    """Send `payloads`."""
+    goes = pace(stall, 15)
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        for payload in payloads:
+            while not goes():
+                await ctx.tick()
+            ctx.set(port.payload, payload)
+            ctx.set(port.valid, 1)
+            await ctx.tick().until(port.ready)
+            ctx.set(port.valid, 0)
+
+    return testbench
+
+
+def reader(port: Any, expected: Iterable[Any], stall: int) -> Testbench:
+    """Compare what `port` delivers with `expected`, in order."""
+    goes = pace(stall, 16)
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        compared = 0
+        for want in expected:
+            takes = False
+            while not takes:
+                ctx.set(port.ready, goes())
+                _, _, ready, valid, got = await ctx.tick().sample(
+                    port.ready, port.valid, port.payload
+                )
+                takes = ready and valid
+            assert plain(got) == want, f"item {compared}: got {plain(got)!r}, want {want!r}"
+            compared += 1
+        ctx.set(port.ready, 0)
+        assert compared
+
+    return testbench
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """What the ports of a block carried, cycle by cycle.
+
+    inputs, outputs : the ports' widths by their names in Verilog, the clock aside. rows : (inputs,
+    outputs) as they stood before each clock edge.
+    """
+
+    block: wiring.Component
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+    rows: list[tuple[tuple[int, ...], tuple[int, ...]]]
+
+    def stalls(self) -> bool:
+        """Say whether every output stream waited for its reader, and every reader for its stream."""
+        names = [name for name in self.outputs if name.endswith(("__valid", "__tvalid"))]
+        for name in names:
+            valid = list(self.outputs).index(name)
+            ready = list(self.inputs).index(name[: -len("valid")] + "ready")
+            seen = {(outputs[valid], inputs[ready]) for inputs, outputs in self.rows}
+            if not {(0, 1), (1, 0)} <= seen:
+                return False
+        return bool(names)
+
+
+def play(
+    block: wiring.Component,
+    *testbenches: Testbench,
+    watched: Iterable[Any] = (),
+    must_stall: bool = False,
+    cycles: int = 50_000,
+) -> Recording:
+    """Simulate as `simtools.run` does and return the recording.
+
+    must_stall : fail unless both sides of the output stream had to wait.
+    """
+    flat = {
+        "__".join(map(str, path)): (member.flow == wiring.In, Value.cast(value))
+        for path, member, value in block.signature.flatten(block)
+        if path != ("aclk",)
+    }
+    inputs = {name: value for name, (is_input, value) in flat.items() if is_input}
+    outputs = {name: value for name, (is_input, value) in flat.items() if not is_input}
+    widths = [len(value) for value in (*inputs.values(), *outputs.values())]
+    rows = []
+    playing = len(testbenches)
+
+    def counted(testbench: Testbench) -> Testbench:
+        async def wrapper(ctx: SimulatorContext) -> None:
+            nonlocal playing
+            await testbench(ctx)
+            playing -= 1
+
+        return wrapper
+
+    async def record(ctx: SimulatorContext) -> None:
+        while playing:
+            sampled = await ctx.tick().sample(*inputs.values(), *outputs.values())
+            row = [int(v) % (1 << width) for v, width in zip(sampled[2:], widths, strict=True)]
+            rows.append((tuple(row[: len(inputs)]), tuple(row[len(inputs) :])))
+
+    design = InDomain(block) if isinstance(block, Core) else block
+    run(design, *map(counted, testbenches), record, watched=watched, cycles=cycles)
+    recording = Recording(
+        block=block,
+        inputs={name: len(value) for name, value in inputs.items()},
+        outputs={name: len(value) for name, value in outputs.items()},
+        rows=rows,
+    )
+    assert recording.stalls() or not must_stall, "nobody had to wait"
+    return recording
+
+
+class InDomain(Elaboratable):
+    """A core, which has clock and reset among its ports, in the simulation's clock domain."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.core = DomainRenamer("core")(self.core)
+        m.d.comb += self.core.aclk.eq(ClockSignal())
+        return m
