@@ -1,0 +1,1 @@
+"""PyTorch recipes that train the shipped networks, and their export to integers."""
