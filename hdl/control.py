@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -50,7 +50,7 @@ class Control(wiring.Component):
         TLAST came inside an image, in this cycle.
     """
 
-    bus: wiring.PureInterface
+    bus: Any
     run: Signal
     member_logits: Signal
     members: Signal
@@ -68,7 +68,7 @@ class Control(wiring.Component):
                 "bus": In(Axi4Lite(ADDRESS_BITS)),
                 "run": Out(1),
                 "member_logits": Out(1),
-                "members": Out(16, init=network.ensemble.members),
+                "members": Out(16, init=network.ensemble.members),  # type: ignore[call-arg]
                 "seeds": Out(max(1, 32 * self.seed_words)),
                 "image_in": In(1),
                 "image_out": In(1),

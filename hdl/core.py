@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Signal
 from amaranth.lib import stream, wiring
@@ -113,9 +113,9 @@ class Core(wiring.Component):
 
     aclk: Signal
     aresetn: Signal
-    s_axi: wiring.PureInterface
-    s_axis: wiring.PureInterface
-    m_axis: wiring.PureInterface
+    s_axi: Any
+    s_axis: Any
+    m_axis: Any
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -173,9 +173,7 @@ class Core(wiring.Component):
             sent.eq(self.m_axis.tvalid & self.m_axis.tready & self.m_axis.tlast),
             control.image_out.eq(sent),
             # What is dropped at a stop is gone at once, but for a beat on offer.
-            control.empty.eq(
-                ~self.m_axis.tvalid & (~control.run | ((inside == 0) & (beat == 0)))
-            ),
+            control.empty.eq(~self.m_axis.tvalid & (~control.run | ((inside == 0) & (beat == 0)))),
         ]
         with m.If(data_path.o.ready):
             m.d.sync += [

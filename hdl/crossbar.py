@@ -97,6 +97,8 @@ class Crossbar(wiring.Component):
     row_group: Signal
     column_group: Signal
     drive: Signal
+    row_noise: Signal
+    column_noise: Signal
     o: stream.Interface
 
     def __init__(self, layer: Dense) -> None:

@@ -88,8 +88,8 @@ class Layer(wiring.Component):
         m.submodules.neurons = neurons = self._neurons
         # Two registers between the layers: no ready signal runs through more than one of them.
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
-        wiring.connect(m, wiring.flipped(self.i), slack.w_stream)
-        wiring.connect(m, slack.r_stream, replay.i)
+        wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
+        wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
         wiring.connect(m, crossbar.o, columns.i)
         wiring.connect(m, columns.o, neurons.i)
         wiring.connect(m, neurons.o, wiring.flipped(self.o))

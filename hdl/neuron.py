@@ -153,6 +153,6 @@ def _product(y: Value, scale: Value) -> Value:
     """``y * scale`` as a sum of shifted copies, which no tool turns into a DSP block."""
     terms: list[Value] = [Mux(scale[bit], y, 0) << bit for bit in range(len(scale))]
     while len(terms) > 1:
-        pairs = [sum(terms[i : i + 2]) for i in range(0, len(terms), 2)]
-        terms = pairs
+        unpaired = terms[-1:] if len(terms) % 2 else []
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] + unpaired
     return terms[0]

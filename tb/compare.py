@@ -53,7 +53,7 @@ def compare(outcome: Outcome, logits: NDArray[np.int64]) -> Comparison:
     for name, expected in golden.items():
         assert outcome.fields[name].shape == expected.shape, name
         differs = outcome.fields[name] != expected
-        wrong |= differs.reshape(len(wrong), -1).any(1)
+        wrong |= differs.any(tuple(range(1, differs.ndim)))
         if name == "member_logits":
             members = differs.any(2)
     first = np.argwhere(members)

@@ -36,10 +36,13 @@ module lite_master (
     input wire rvalid,
     output reg rready
 );
+  localparam [15:0] PATIENCE = 1000;
+
   // A channel is due until it has set out; an answer is owed until it has come.
   reg started, aw_due, w_due, ar_due, b_owed, r_owed, b_offered, r_offered;
   reg [1:0] b_offer;
   reg [33:0] r_offer;
+  reg [15:0] waiting = 0;
   wire b_early = !b_owed || aw_due || w_due || awvalid || wvalid;
   wire r_early = !r_owed || ar_due || arvalid;
 
@@ -91,6 +94,11 @@ module lite_master (
         $finish;
       end
 
+      waiting <= order == answered || bvalid && bready || rvalid && rready ? 0 : waiting + 1;
+      if (waiting == PATIENCE) begin
+        $display("bench: s_axi gives no answer for %0d cycles", PATIENCE);
+        $finish;
+      end
       if (bvalid && bready) begin
         b_owed <= 0;
         response <= bresp;

@@ -41,7 +41,7 @@ OPERATORS: dict[str, tuple[str, str]] = {
 }
 """What is changed: a pattern and what replaces it. "memory" alone changes words of memories."""
 UNTOUCHED = re.compile(r" *(//|/\*|\(\*|(module|endmodule|input|output|wire|reg|initial)\b)")
-MEMORY_WORD = re.compile(r" +\S+\[\d+\] = \d+'h")
+MEMORY_WORD = re.compile(r" +\S+ ?\[\d+\] = \d+'h")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 from amaranth.hdl import ClockSignal, DomainRenamer, Elaboratable, Module, Value
 from amaranth.lib import data, wiring
 from amaranth.sim._async import SimulatorContext
+from hypothesis import strategies as st
 
 from bbnn.description import Dense, Drive, Folding, Logits, Neuron, NoisePlane, Threshold
 from hdl.core import Core
@@ -48,6 +49,17 @@ def dense(
         folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
         noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32))) if b else None,
     )
+
+
+def any_layer(data: st.DataObject, least_b: int = 0) -> Dense:
+    """Draw a small layer of any geometry and of at least `least_b` probability bits."""
+    rows, columns = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
+    lanes_in = data.draw(st.integers(1, rows))
+    lanes_out = data.draw(st.integers(1, columns))
+    b = data.draw(st.integers(least_b, 8))
+    k = data.draw(st.integers(b, 40)) if b else None
+    bits, seed = data.draw(st.integers(0, 8)), data.draw(st.integers(0, 99))
+    return dense(rows, columns, lanes_in, lanes_out, bits=bits, b=b, k=k, seed=seed)
 
 
 def logits_of(scale: Iterable[int], offset: Iterable[int]) -> Logits:
@@ -125,13 +137,12 @@ def reader(port: Any, expected: Iterable[Any], stall: int) -> Testbench:
     async def testbench(ctx: SimulatorContext) -> None:
         compared = 0
         for want in expected:
-            takes = False
-            while not takes:
-                ctx.set(port.ready, goes())
-                _, _, ready, valid, got = await ctx.tick().sample(
-                    port.ready, port.valid, port.payload
-                )
-                takes = ready and valid
+            while True:
+                ready = goes()
+                ctx.set(port.ready, ready)
+                _, _, valid, got = await ctx.tick().sample(port.valid, port.payload)
+                if valid and ready:
+                    break
             assert plain(got) == want, f"item {compared}: got {plain(got)!r}, want {want!r}"
             compared += 1
         ctx.set(port.ready, 0)
@@ -154,7 +165,7 @@ class Recording:
     rows: list[tuple[tuple[int, ...], tuple[int, ...]]]
 
     def stalls(self) -> bool:
-        """Say whether every output stream waited for its reader, and every reader for its stream."""
+        """Say whether all output streams waited for their readers, and these for them."""
         names = [name for name in self.outputs if name.endswith(("__valid", "__tvalid"))]
         for name in names:
             valid = list(self.outputs).index(name)

@@ -28,6 +28,14 @@ GUARDS = {
 READ = ("data", "word_data", "row_noise", "column_noise")
 """Outputs of memories, unknown before the first `enable`."""
 RESET_CYCLES = 2
+MAKE = (
+    # The simulation is short; compiling is not.
+    "OPT_FAST=-O0",
+    "OPT_SLOW=-O0",
+    "OPT_GLOBAL=-O0",
+    # How a compiler is given a precompiled header; the wheel knows no compiler and leaves it empty.
+    "CFG_CXXFLAGS_PCH_I=-include",
+)
 
 PLAYER = """
 module player #(
@@ -121,26 +129,24 @@ def _inputs(recording: Recording) -> dict[str, int]:
 
 
 def _rows(recordings: list[Recording]) -> Iterator[int]:
-    """Yield a player's rows: inputs lowest, then outputs, then which bits of these mean something."""
+    """Yield a player's rows: inputs lowest, then outputs, then which of their bits are meant."""
     for recording in [*recordings, recordings[0]]:
         known = False
         for given, expected in recording.rows:
             inputs = dict(zip(recording.inputs, given, strict=True))
             outputs = dict(zip(recording.outputs, expected, strict=True))
-            means = [_means(name, outputs, known) for name in outputs]
-            yield _row(recording, inputs, outputs, means)
+            yield _row(recording, inputs, outputs, known)
             known = known or inputs.get("enable") == 1
-        reset = {**inputs, "rst": 1, "aresetn": 0}
-        yield from [_row(recording, reset, outputs, [False] * len(outputs))] * RESET_CYCLES
+        yield from [_row(recording, {"rst": 1, "aresetn": 0}, {}, False)] * RESET_CYCLES
 
 
-def _row(
-    recording: Recording, inputs: dict[str, int], outputs: dict[str, int], means: list[bool]
-) -> int:
+def _row(recording: Recording, inputs: dict[str, int], outputs: dict[str, int], known: bool) -> int:
+    """Return a row; nothing is meant where there are no `outputs`."""
     fields = [(inputs.get(name, 0), width) for name, width in _inputs(recording).items()]
-    fields += [(outputs[name], width) for name, width in recording.outputs.items()]
-    masks = zip(means, recording.outputs.values(), strict=True)
-    fields += [((1 << width) - 1 if meant else 0, width) for meant, width in masks]
+    fields += [(outputs.get(name, 0), width) for name, width in recording.outputs.items()]
+    for name, width in recording.outputs.items():
+        meant = bool(outputs) and _means(name, outputs, known)
+        fields.append(((1 << width) - 1 if meant else 0, width))
     row = start = 0
     for value, width in fields:
         row |= value << start
@@ -149,6 +155,7 @@ def _row(
 
 
 def _means(name: str, outputs: dict[str, int], known: bool) -> bool:
+    """Say whether the output `name` means something; `known` is whether memories were read."""
     if name in READ:
         return known
     prefix, _, last = name.rpartition("__")
@@ -177,10 +184,9 @@ def _instance(recording: Recording, copy: str, file: str, rows: int, number: int
 def _simulate(simulator: str, folder: Path) -> str:
     """Compile and run ``bench.v``; return what it says."""
     if simulator == "verilator":
-        options = ["--binary", "-j", "2", "--top-module", "bench", "-CFLAGS", "-std=c++20"]
-        options += ["--Mdir", "build"]
-        levels = ["-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 CFG_CXXFLAGS_PCH_I=-include"]
-        _call(folder, find("verilator"), *options, *levels, "bench.v")
+        options = ["--binary", "-j", "2", "--top-module", "bench", "--Mdir", "build"]
+        options += ["-CFLAGS", "-std=c++20", "-MAKEFLAGS", " ".join(MAKE)]
+        _call(folder, find("verilator"), *options, "bench.v")
         return _call(folder, folder / "build" / "Vbench")
     _call(folder, find("iverilog"), "-g2012", "-s", "bench", "-o", "bench.vvp", "bench.v")
     return _call(folder, find("iverilog").with_name("vvp"), "-n", "bench.vvp")

@@ -36,7 +36,7 @@ def source(port: stream.Interface, payloads: Iterable[Any], stall: Stall) -> Tes
 
 
 def sink(port: stream.Interface, expected: Iterable[Any], stall: Stall) -> Testbench:
-    """Compare what `port` delivers with `expected`, in order; at least one item must be expected."""
+    """Compare what `port` delivers with `expected`, in order; expect one item at least."""
 
     async def testbench(ctx: SimulatorContext) -> None:
         compared = 0

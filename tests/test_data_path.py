@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def networks(draw: st.DrawFn) -> Network:
     """Networks of two or three layers with any folding, codes, noise and ensemble."""
     sizes = tuple(draw(st.lists(st.integers(1, 14), min_size=3, max_size=4)))
     bits = tuple(draw(st.integers(0, 4)) for _ in sizes[1:])
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(pairwise(sizes))
     return random_network(
         draw(st.integers(0, 2**16)),
         sizes=sizes,

@@ -1,4 +1,4 @@
-"""The generated files: the same bytes every time, whole, and without a trace of where they were made."""
+"""The generated files: the same bytes every time, whole, without a trace of their origin."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def counting(stall: int = 2) -> Recording:
     """Count random events, but only between start and stop, and from zero after each start."""
     bench = Bench(NARROW, stalls(stall))
     dut, jitter = bench.dut, Random(41)
-    nothing = dict.fromkeys(("IMAGES_IN", "IMAGES_OUT", "CYCLES_LOW", "CYCLES_HIGH"), 0)
+    nothing = {"IMAGES_IN": 0, "IMAGES_OUT": 0, "CYCLES_LOW": 0, "CYCLES_HIGH": 0}
 
     async def events(ctx: Any) -> dict[str, int]:
         counts = dict(nothing)
@@ -338,7 +338,9 @@ def accesses(network: Network, stall: int = 3, count: int = 250) -> Recording:
             model.empty = jitter.getrandbits(1)
             ctx.set(dut.empty, model.empty)
             event = [jitter.getrandbits(1) for _ in range(3)]
-            for signal, value in zip((dut.image_in, dut.image_out, dut.framing), event, strict=True):
+            for signal, value in zip(
+                (dut.image_in, dut.image_out, dut.framing), event, strict=True
+            ):
                 ctx.set(signal, value)
             await ctx.tick()
             model.event(*event)
@@ -370,7 +372,7 @@ def test_random_accesses(network: Network, stall: int) -> None:
 
 
 def test_an_access_every_cycle() -> None:
-    """With nobody waiting, each of both ways answers once a cycle, and neither disturbs the other."""
+    """With nobody waiting, both ways answer once a cycle, and neither disturbs the other."""
     bench = Bench(NARROW)
     bus = bench.dut.bus
     answers = []
@@ -396,7 +398,7 @@ def test_an_access_every_cycle() -> None:
 
 @pytest.mark.parametrize("slow", [0, 1, 3])
 def test_requests_wait_for_answers_to_be_taken(slow: int) -> None:
-    """Offer requests in every cycle and take answers now and then: none is lost, none is doubled."""
+    """Offer requests in every cycle and take answers now and then: none is lost or doubled."""
     bench = Bench(NARROW)
     bus, jitter = bench.dut.bus, Random(43)
     asked: list[int] = []

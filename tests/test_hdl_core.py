@@ -63,7 +63,10 @@ class Bench:
             ctx.set(self.i.valid, offered < len(beats) and not pause_in)
             ctx.set(self.i.payload, beats[offered] if offered < len(beats) else 0)
             ctx.set(self.o.ready, len(taken) < wanted and not pause_out)
-            gives, takes = ctx.get(self.i.valid & self.i.ready), ctx.get(self.o.valid & self.o.ready)
+            gives, takes = (
+                ctx.get(self.i.valid & self.i.ready),
+                ctx.get(self.o.valid & self.o.ready),
+            )
             word = ctx.get(self.o.payload)
             # An offered beat stays; pauses come between offers.
             waits = ctx.get(self.i.valid) and not gives
@@ -237,16 +240,16 @@ def test_a_stop_offers_nothing_new() -> None:
 
     async def steps(ctx: Any) -> None:
         assert await bench.write(ctx, "CONTROL", 1) == OKAY
-        for after in range(18):
+        for last_word in range(1, LENGTH + 1):
             # A reader that takes everything at once, in the middle of a stream of images.
             ctx.set(bench.o.ready, 1)
             ctx.set(bench.i.valid, 1)
-            started = taken = 0
-            while started <= after:
-                ctx.set(bench.i.payload, beats[taken % len(beats)])
-                taken += ctx.get(bench.i.ready)
+            sent = taken = 0
+            while taken < last_word:
+                ctx.set(bench.i.payload, beats[sent % len(beats)])
+                sent += ctx.get(bench.i.ready)
+                taken += ctx.get(bench.o.valid)
                 await ctx.tick()
-                started += started > 0 or ctx.get(bench.o.valid)
             # Stop and start in two cycles: nobody waits for the answers in between.
             ctx.set(bench.i.valid, 0)
             ctx.set(bus.awaddr, bench.addresses["CONTROL"])

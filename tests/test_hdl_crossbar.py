@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bbnn.description import Dense
 from bbnn.schedule import crossbar_cycles
-from blocks import Recording, dense, groups, packed, play, reader, writer
+from blocks import Recording, any_layer, dense, groups, packed, play, reader
 from golden.noise import weights, words
 from hdl.crossbar import Crossbar, code_words
 from simtools import run, stalls
@@ -62,7 +64,7 @@ class Memories:
         return [{"agreeing": group, **extra} for group in agreeing]
 
 
-def crossbar(layer: Dense, stall: int = 3) -> Recording:
+def crossbar(layer: Dense, stall: int = 3, *, must_stall: bool = True) -> Recording:
     """Run some vectors with pauses between them and a reader that makes the crossbar wait."""
     dut = Crossbar(layer)
     rng = np.random.default_rng(12)
@@ -108,7 +110,12 @@ def crossbar(layer: Dense, stall: int = 3) -> Recording:
 
     sums = [item for memory in memories for item in memory.sums()]
     return play(
-        dut, answer, stand_still, reader(dut.o, sums, stall), watched=[dut.o], must_stall=stall > 0
+        dut,
+        answer,
+        stand_still,
+        reader(dut.o, sums, stall),
+        watched=[dut.o],
+        must_stall=must_stall and stall > 0,
     )
 
 
@@ -133,6 +140,13 @@ CROSSBARS = {
 @pytest.mark.parametrize("case", CROSSBARS)
 def test_sums(case: str, stall: int) -> None:
     crossbar(CROSSBARS[case], stall)
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(st.data())
+def test_sums_of_any_geometry(data: st.DataObject) -> None:
+    crossbar(any_layer(data), data.draw(st.integers(0, 3)), must_stall=False)
 
 
 @pytest.mark.parametrize("extreme", [0, 1], ids=["all-low", "all-high"])

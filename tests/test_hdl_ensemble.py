@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from bbnn.description import MAX_MEMBERS
 from blocks import Recording, play, reader, writer
 from hdl.ensemble import Ensemble
-from simtools import run, stalls
+from simtools import run
 
 Members = list[list[int]]
 
 
-def ensemble(
-    images: list[Members], *, wanted: bool, width: int = 12, stall: int = 2
-) -> Recording:
+def ensemble(images: list[Members], *, wanted: bool, width: int = 12, stall: int = 2) -> Recording:
     """Send every member's logits; the packets must hold `images` and what follows from them."""
     dut = Ensemble(classes=len(images[0][0]), width=width)
     members = len(images[0])

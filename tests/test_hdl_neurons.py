@@ -16,7 +16,7 @@ from hdl.columns import Columns
 from hdl.layer import Layer
 from hdl.neuron import LogitNeuron, ThresholdNeurons, logit_width
 from networks import random_network
-from simtools import run, stalls
+from simtools import run
 
 
 def columns(layer: Dense, stall: int = 3) -> Recording:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbnn.description import Dense, Ensemble
 from bbnn.schedule import filling_cycles
-from blocks import Recording, dense, groups, packed, play
+from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.lfsr import bits
 from golden.noise import members_per_filling, planes, stratum, words
 from hdl.lfsr import LFSR, leap_masks
@@ -130,7 +130,8 @@ def noise_plane(
     reseed: Any = "image",
 ) -> Recording:
     """Read every pair of groups once a member, in any order, and compare the words of all lanes."""
-    assert layer.noise is not None
+    noise = layer.noise
+    assert noise is not None
     ensemble = Ensemble(members=members, stratified=stratified, reseed=reseed)
     dut = NoisePlane(layer, ensemble, width)
     held = members_per_filling(layer, ensemble)
@@ -139,7 +140,7 @@ def noise_plane(
     jitter, wait = Random(9), stalls(stall)
 
     async def read(ctx: Any) -> None:
-        ctx.set(dut.seed, layer.noise.seed)
+        ctx.set(dut.seed, noise.seed)
         ctx.set(dut.members, members)
         for image, member in product(range(images), range(members)):
             filling = member // held + (image * per_image if reseed == "never" else 0)
@@ -214,17 +215,31 @@ def test_noise_plane(case: str) -> None:
     noise_plane(layer, **options)
 
 
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(st.data())
+def test_noise_plane_of_any_geometry(data: st.DataObject) -> None:
+    noise_plane(
+        any_layer(data, least_b=1),
+        members=data.draw(st.integers(1, 6)),
+        width=data.draw(st.sampled_from([32, 64])),
+        stratified=data.draw(st.booleans()),
+        reseed=data.draw(st.sampled_from(["image", "never"])),
+    )
+
+
 @pytest.mark.parametrize("case", PLANES)
 def test_a_filling_takes_the_stated_cycles(case: str) -> None:
     layer, options = PLANES[case]
-    assert layer.noise is not None
+    noise = layer.noise
+    assert noise is not None
     width, members = options.get("width", 32), options["members"]
     dut = NoisePlane(layer, Ensemble(members=members), width)
     cycles = filling_cycles(layer, width)
     used = []
 
     async def use_at_once(ctx: Any) -> None:
-        ctx.set(dut.seed, layer.noise.seed)
+        ctx.set(dut.seed, noise.seed)
         ctx.set(dut.members, members)
         for cycle in range(6 * cycles):
             ctx.set(dut.done, ctx.get(dut.valid))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_images_come_as_often_as_predicted(case: str) -> None:
                 ends.append(cycle)
 
     run(dut, settings, watch, source(dut.i, pack_pixels(images).ravel().tolist(), stalls(0)))
-    gaps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(ends)]
     # The first images fill the pipeline; from then on every gap is the same.
     slowest = max(stage_cycles(network, members).items(), key=lambda stage: stage[1])
     assert gaps[-3:] == [image_cycles(network)] * 3, (gaps, slowest)

@@ -150,11 +150,14 @@ def small_model(seed: int) -> tuple[Any, Any, np.ndarray]:
         kl_weight=1e-3,
         momentum=0.9,
         bias_rate=3e-3,
+        gain=1.5,
+        pixel_dropout=0.1,
+        sharpness=1.2,
         calibration_images=500,
         calibration_members=4,
     )
     generator = torch.Generator().manual_seed(seed)
-    model = Mlp((784, 24, 16, 10), settings.spread, generator)
+    model = Mlp((784, 24, 16, 10), settings.spread, settings.gain, generator)
     losses = []
     fit(model, examples(images, labels), settings, lambda epoch, loss: losses.append(loss))
     assert losses[1] < losses[0]

@@ -18,25 +18,25 @@ from training.export import TrainedLayer
 
 
 class BernoulliLayer(nn.Module):
-    """Sums over sampled weights, batch norm, a gain per column where it is learnt, and a bias.
+    """Sums over sampled weights, batch norm, a gain and a bias per column.
 
     lam : natural parameters, shape (rows, columns), uniform in -spread..spread at the start.
-    log_gain : learnt in the output layer only; a sign would not see it. Being a logarithm it
-    leaves no column to be turned over. norm : without parameters of its own.
+    gain : of the normalised sums, the same for all columns and not learnt: left free, it grows and
+    makes the network sure of what it has never seen. norm : without parameters of its own.
     """
 
     lam: nn.Parameter
-    log_gain: nn.Parameter
+    gain: float
     bias: nn.Parameter
     norm: nn.BatchNorm1d
 
     def __init__(
-        self, rows: int, columns: int, spread: float, learn_gain: bool, generator: torch.Generator
+        self, rows: int, columns: int, spread: float, gain: float, generator: torch.Generator
     ) -> None:
         super().__init__()
         uniform = torch.rand((rows, columns), generator=generator)
         self.lam = nn.Parameter((2 * uniform - 1) * spread)
-        self.log_gain = nn.Parameter(torch.zeros(columns), requires_grad=learn_gain)
+        self.gain = gain
         self.bias = nn.Parameter(torch.zeros(columns))
         self.norm = nn.BatchNorm1d(columns, affine=False)
 
@@ -52,12 +52,18 @@ class BernoulliLayer(nn.Module):
 
     def forward(self, drive: Tensor, weights: Tensor) -> Tensor:
         """Return (count, columns): what the neuron takes the sign of, or the logits."""
-        return self.norm(drive @ weights) * self.log_gain.exp() + self.bias
+        return self.norm(drive @ weights) * self.gain + self.bias
 
     def set_statistics(self, mean: Tensor, variance: Tensor) -> None:
         """Replace what batch norm takes for the mean and the variance of the sums."""
         self.norm.running_mean = mean.to(self.lam.dtype)
         self.norm.running_var = variance.to(self.lam.dtype)
+
+    @torch.no_grad()
+    def sharpen(self, factor: float) -> None:
+        """Multiply what the layer puts out."""
+        self.gain *= factor
+        self.bias.mul_(factor)
 
     def trained(self) -> TrainedLayer:
         """Return what the export needs, as float64 arrays."""
@@ -67,7 +73,7 @@ class BernoulliLayer(nn.Module):
             probability=_array(self.probability()),
             mean=_array(self.norm.running_mean),
             variance=_array(self.norm.running_var) + self.norm.eps,
-            gain=_array(self.log_gain.double().exp()),
+            gain=np.full(self.bias.shape, self.gain),
             bias=_array(self.bias),
         )
 

@@ -24,9 +24,11 @@ class Settings:
     """All that decides a training run; `docs/training.md` says what each does.
 
     spread : largest initial ``|lam|``. learning_rate : of lam, per image. kl_weight : of the pull
-    to the prior, 1 being the full evidence bound. momentum : of lam. bias_rate : Adam's, for bias
-    and gain. Both rates fall to 0 along a cosine. calibration_images, calibration_members : what
-    the final batch norm statistics average over.
+    to the prior, 1 being the full evidence bound. momentum : of lam. bias_rate : Adam's, for the
+    biases. Both rates fall to 0 along a cosine. gain : of the logits while training.
+    pixel_dropout : share of the pixels that are 0 in training. sharpness : what the logits are
+    multiplied with in the end. calibration_images, calibration_members : what the final batch norm
+    statistics average over.
     """
 
     seed: int
@@ -37,6 +39,9 @@ class Settings:
     kl_weight: float
     momentum: float
     bias_rate: float
+    gain: float
+    pixel_dropout: float
+    sharpness: float
     calibration_images: int
     calibration_members: int
 
@@ -59,7 +64,7 @@ def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> 
     count = len(train.labels)
     steps = count // settings.batch
     lams = [layer.lam for layer in model.layers]
-    others = [part for layer in model.layers for part in (layer.bias, layer.log_gain)]
+    biases = [layer.bias for layer in model.layers]
     optimizers = [
         torch.optim.SGD(
             lams,
@@ -68,7 +73,7 @@ def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> 
             dampening=settings.momentum,
             weight_decay=settings.kl_weight / count,
         ),
-        torch.optim.Adam(others, lr=settings.bias_rate),
+        torch.optim.Adam(biases, lr=settings.bias_rate),
     ]
     schedules = [CosineAnnealingLR(each, settings.epochs * steps) for each in optimizers]
     for epoch in range(1, settings.epochs + 1):
@@ -76,7 +81,9 @@ def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> 
         total = 0.0
         order = torch.randperm(count, generator=generator)[: steps * settings.batch]
         for batch in order.split(settings.batch):
-            logits = model(train.pixels[batch], model.sample(generator))
+            pixels = train.pixels[batch]
+            kept = torch.rand(pixels.shape, generator=generator) >= settings.pixel_dropout
+            logits = model(pixels * kept, model.sample(generator))
             loss = functional.cross_entropy(logits, train.labels[batch])
             for optimizer in optimizers:
                 optimizer.zero_grad()
@@ -88,6 +95,7 @@ def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> 
         progress(epoch, total / steps)
     sample = train.pixels[: settings.calibration_images]
     model.calibrate(sample, settings.calibration_members, generator)
+    model.layers[-1].sharpen(settings.sharpness)
 
 
 @torch.no_grad()

@@ -18,11 +18,13 @@ from training.bernoulli import BernoulliLayer, sign
 class Mlp(nn.Module):
     """Layers of `sizes`; all but the last end in a sign."""
 
-    def __init__(self, sizes: Sequence[int], spread: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, sizes: Sequence[int], spread: float, gain: float, generator: torch.Generator
+    ) -> None:
         super().__init__()
         last = len(sizes) - 2
         self.layers = [
-            BernoulliLayer(rows, columns, spread, index == last, generator)
+            BernoulliLayer(rows, columns, spread, gain if index == last else 1.0, generator)
             for index, (rows, columns) in enumerate(itertools.pairwise(sizes))
         ]
         self.registered = nn.ModuleList(self.layers)

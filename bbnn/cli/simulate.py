@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bbnn import data
@@ -151,38 +152,30 @@ def stages(images: int, members: int) -> Iterator[Callable[[str, int], None]]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    colour = "green" if result["equal"] else "red"
+    console = Console(highlight=False, soft_wrap=True)
     if result["stopped"]:
-        console.print("[red]stopped[/red]:", result["stopped"], markup=True)
+        console.print("[red]stopped[/red]:", escape(result["stopped"]))
     else:
-        counts = (
-            "members equal {members_equal}/{members_compared}, images equal {images_equal}/{images}"
+        colour = "green" if result["equal"] else "red"
+        members = "{members_equal}/{members_compared}".format(**result)
+        packets = "{images_equal}/{images}".format(**result)
+        console.print(f"[{colour}]members equal {members}, packets equal {packets}[/{colour}]")
+    difference = result["difference"]
+    if difference:
+        place = "image {image}, member {member}, layer {layer}, neuron {neuron}".format(
+            **difference
         )
-        console.print(f"[{colour}]{counts.format(**result)}[/{colour}]")
-    if result["difference"]:
-        text = "image {image}, member {member}, layer {layer}, neuron {neuron}: expected {expected}"
-        got = result["difference"]["got"]
-        console.print(
-            "first difference:", text.format(**result["difference"]) + f", got {_or_none(got)}"
-        )
+        got = "nothing or unknown bits" if difference["got"] is None else difference["got"]
+        console.print(f"first difference: {place}: expected {difference['expected']}, got {got}")
     elif not result["equal"]:
-        console.print("every layer's output is right: the packet is wrong")
+        console.print("no layer's output differs")
     if "seconds" in result:
-        console.print(
-            "cycles per member: {cycles_per_member_measured} measured,"
-            " {cycles_per_member_predicted:.1f} predicted".format(**result)
-        )
-        console.print(
-            "{cycles:,} cycles in {seconds} s: {cycles_per_second:,} cycles/s,"
-            " {image_members_per_second:,} image-members/s; build {build_seconds} s".format(
-                **result
-            )
-        )
+        cycles = "{cycles_per_member_measured} measured, {cycles_per_member_predicted} predicted"
+        speed = "{cycles:,} in {seconds} s, {cycles_per_second:,} a second"
+        console.print("cycles per member:", cycles.format(**result))
+        console.print("cycles:", speed.format(**result))
+        console.print("image-members a second: {image_members_per_second:,}".format(**result))
+        console.print("build: {build_seconds} s".format(**result))
         for path in result["waves"]:
-            console.print(f"waves: {path}")
-    console.print(f"files: {result['files']}")
-
-
-def _or_none(value: int | None) -> str:
-    return "nothing, or unknown bits" if value is None else str(value)
+            console.print("waves:", escape(path))
+    console.print("files:", escape(result["files"]))
