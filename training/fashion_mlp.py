@@ -40,9 +40,9 @@ SETTINGS = Settings(
     kl_weight=1e-3,
     momentum=0.9,
     bias_rate=3e-3,
-    gain=1.95,
+    gain=1.65,
     pixel_dropout=0.1,
-    sharpness=1.2,
+    sharpness=1.4,
     calibration_images=10_000,
     calibration_members=20,
 )
