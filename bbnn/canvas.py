@@ -51,7 +51,7 @@ class Canvas:
         """Write the page as PNG, whole or not at all; raise `InputError` if that is refused."""
         beside = path.with_name(path.name + ".part")
         try:
-            self._figure.savefig(beside, format="png")
+            self._figure.savefig(beside, format="png", metadata={"Software": None})
             beside.replace(path)
         except OSError as error:
             beside.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from bbnn.tools import environment, find
 from golden.network import logits
 from tb.build import TOOLS
 from tb.compare import packets
-from tb.play import Setup, SimulationError, beats, packet_words
+from tb.play import SimulationError, beats
+from tb.setup import Setup, packet_words
 
 
 def time_plain(

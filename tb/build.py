@@ -12,14 +12,13 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 from cocotb_tools.runner import Icarus, Runner
 from cocotb_tools.runner import Verilator as CocotbVerilator
 
-from bbnn.tools import environment, find
+from bbnn.tools import environment, find, version
 
 Simulator = Literal["verilator", "icarus"]
 TOOLS: dict[Simulator, tuple[str, ...]] = {
@@ -30,6 +29,8 @@ TOOLS: dict[Simulator, tuple[str, ...]] = {
 WAVES: dict[Simulator, str] = {"verilator": "dump.vcd", "icarus": "dump.fst"}
 """The file that each simulator records waves in."""
 TOP = "bench"
+KEPT = {"bench", "sim.vvp", "build.log"}
+"""What is left of a build: either simulator's program and what was said."""
 SOURCES = tuple(sorted(Path(__file__).parent.glob("*.v")))
 OPTIONS: dict[Simulator, tuple[str, ...]] = {
     "verilator": (
@@ -111,7 +112,7 @@ def build(
     # cocotb's runner looks its simulator up there.
     os.environ.update(environment())
     content = [design, simulator, probes, str(waves), level, *OPTIONS[simulator]]
-    content += [version("cocotb"), str(find(TOOLS[simulator][1]))]
+    content += [version("cocotb"), version(TOOLS[simulator][1])]
     content += [path.read_text() for path in (verilog, *SOURCES, Path(__file__))]
     digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
     made = Build(folder=folder / f"{simulator}-{digest}", simulator=simulator, waves=waves)
@@ -125,6 +126,9 @@ def build(
             runner.level = level
         (beside / "probes.vh").write_text(probes)
         _compile(runner, design, verilog, beside, made, probes)
+        for path in beside.iterdir():
+            if path.name not in KEPT:
+                path.unlink()
         # Whoever builds the same at the same time may have been faster.
         with contextlib.suppress(OSError):
             beside.rename(made.folder)

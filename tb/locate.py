@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from bbnn.description import Network
 from golden.network import trace
 from tb.build import Build
-from tb.play import Setup, SimulationError, beats, play, reseeded
+from tb.play import SimulationError, beats, play
 from tb.probes import transfers, vector
+from tb.setup import Setup, reseeded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,7 @@ def locate(
         stream = images[first : image + 1]
         path.unlink(missing_ok=True)
         with contextlib.suppress(SimulationError):
-            play(probed, network, beats(stream), setup, folder, plusargs=[f"+probes={path}"])
+            play(probed, network, beats(stream), setup, folder, [f"+probes={path}"])
         found = _first(reseeded(network, setup.seeds), stream, setup.members, path, image)
         if found:
             return found

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bbnn.description import Network
 from tb.build import BuildError, build
-from tb.play import Setup, SimulationError, check_registers
+from tb.play import SimulationError, check_registers
+from tb.setup import Setup
 from tb.verify import verify
 
 FLIP = "the lowest bit flipped"

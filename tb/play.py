@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from cocotb_tools.check_results import get_results
 from numpy.typing import NDArray
 
 from bbnn.description import Network
-from bbnn.interface import as_json, pack_pixels, packet, registers
+from bbnn.interface import as_json, pack_pixels
 from tb.build import TOP, Build
+from tb.setup import Setup, job, packet_words, plusargs, rate
 
 
 class SimulationError(RuntimeError):
@@ -27,25 +28,6 @@ class SimulationError(RuntimeError):
         super().__init__(message)
         self.start = 0
         self.image = image
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Setup:
-    """How the bench treats the core.
-
-    members : T. member_logits : whether packets hold them. seeds : layer name -> first LFSR state,
-    where it is not the model's. stalls : percent of the cycles in which each handshake waits.
-    seed : of the stalls. restart_after : cycles after which the run is cut off and started anew.
-    status : what STATUS must read afterwards: idle, no framing error, nothing refused.
-    """
-
-    members: int
-    member_logits: bool = True
-    seeds: Mapping[str, int] = field(default_factory=dict)
-    stalls: float = 0
-    seed: int = 1
-    restart_after: int = 0
-    status: int = 0b001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,21 +50,17 @@ def beats(images: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return records
 
 
-def packet_words(network: Network, setup: Setup) -> int:
-    """Return the words of one packet."""
-    return sum(part.words for part in packet(network, setup.members, setup.member_logits))
-
-
 def play(
     build: Build,
     network: Network,
     records: NDArray[np.uint32],
     setup: Setup,
     folder: Path,
-    plusargs: Sequence[str] = (),
+    more: Sequence[str] = (),
 ) -> Played:
     """Run `build` in `folder` on `records` (see `beats`) until every image has its packet.
 
+    more : plusargs besides those of every run.
     Raise `SimulationError` if a register, the protocol, a packet's length or the number of packets
     is wrong, or if nothing moves any more.
     """
@@ -92,43 +70,29 @@ def play(
     output, result = folder / "output.bin", folder / "result.json"
     for stale in (output, result):
         stale.unlink(missing_ok=True)
-    task = {**_job(network, setup, len(records)), "result": str(result)}
+    task = {**job(network, setup, len(records)), "result": str(result)}
     (folder / "job.json").write_text(json.dumps(task, indent=2))
     length = packet_words(network, setup)
-    given = [
-        f"+input={folder / 'input.bin'}",
-        f"+output={output}",
-        f"+packets={len(records)}",
-        f"+words={len(records) * length}",
-        f"+patience={patience(network, setup)}",
-        f"+rate={_rate(setup.stalls)}",
-        f"+seed={setup.seed}",
-    ]
+    given = [f"+input={folder / 'input.bin'}", f"+output={output}"]
     try:
-        run(build, folder, plusargs=[*given, *plusargs])
+        run(build, folder, [*given, *plusargs(network, setup, len(records)), *more])
     except SimulationError as error:
         error.image = int(_stream(output)[1].sum())
         raise
     words, last = _stream(output)
-    wanted = np.zeros((len(records), length), np.uint32)
-    wanted[:, -1] = 1
-    if not np.array_equal(last, wanted.ravel()):
-        differs = np.append(last, 2)[: wanted.size] != wanted.ravel()[: len(last) + 1]
+    wanted = np.tile(np.arange(length) == length - 1, len(records))
+    if not np.array_equal(last, wanted):
+        shorter = min(len(last), len(wanted))
+        wrong = np.flatnonzero(last[:shorter] != wanted[:shorter])
         raise SimulationError(
             f"{len(records)} packets of {length} words must come, not {last.sum()} in {len(last)}"
             f" words ({output})",
-            image=int(differs.argmax()) // length,
+            image=int(wrong[0] if len(wrong) else shorter) // length,
         )
-    return Played(words=words.reshape(wanted.shape), found=json.loads(result.read_text()))
+    return Played(words=words.reshape(-1, length), found=json.loads(result.read_text()))
 
 
-def run(
-    build: Build,
-    folder: Path,
-    *,
-    module: str = "tb.bench",
-    plusargs: Sequence[str] = (),
-) -> None:
+def run(build: Build, folder: Path, plusargs: Sequence[str], module: str = "tb.bench") -> None:
     """Run the cocotb tests of `module` in `folder`; raise `SimulationError` unless all pass."""
     log, results = folder / "simulation.log", folder / "results.xml"
     try:
@@ -160,51 +124,7 @@ def check_registers(build: Build, network: Network, folder: Path, stalls: float 
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "job.json").write_text(json.dumps({"table": as_json(network)["registers"]}))
-    given = ["+input=none", "+output=none", "+packets=1", "+words=1", "+patience=1000000"]
-    run(build, folder, module="tb.registers", plusargs=[*given, f"+rate={_rate(stalls)}"])
-
-
-def patience(network: Network, setup: Setup) -> int:
-    """Return the cycles in which something must move: what T members take one after another, twice.
-
-    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column.
-    """
-    member = sum(
-        layer.drive.bits * layer.row_groups * layer.column_groups
-        + layer.noise_bits
-        + layer.rows
-        + layer.columns
-        for layer in network.layers
-    )
-    return int(2 * (1000 + setup.members * member) / (1 - setup.stalls / 100) ** 2)
-
-
-def reseeded(network: Network, seeds: Mapping[str, int]) -> Network:
-    """Return `network` with the noise seeds that `seeds` gives by the layer's name."""
-    layers = [
-        replace(layer, noise=replace(layer.noise, seed=seeds[layer.name]))
-        if layer.noise and layer.name in seeds
-        else layer
-        for layer in network.layers
-    ]
-    return replace(network, layers=tuple(layers))
-
-
-def _job(network: Network, setup: Setup, images: int) -> dict[str, object]:
-    table = {register.name: register for register in registers(network)}
-    control = {name: 1 << bit for name, (bit, _) in table["CONTROL"].bits.items()}
-    writes = {"MEMBERS": setup.members}
-    for layer, seed in setup.seeds.items():
-        names = [name for name in table if name.startswith(f"SEED_{layer.upper()}")]
-        writes |= {name: seed >> 32 * word & 0xFFFFFFFF for word, name in enumerate(names)}
-    return {
-        "addresses": {name: register.address for name, register in table.items()},
-        "before": {name: register.reset for name, register in table.items()},
-        "writes": writes,
-        "control": control["run"] | control["member_logits"] * setup.member_logits,
-        "restart_after": setup.restart_after,
-        "after": {"IMAGES_IN": images, "IMAGES_OUT": images, "STATUS": setup.status},
-    }
+    run(build, folder, [f"+rate={rate(stalls)}"], module="tb.registers")
 
 
 def _stream(path: Path) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -212,7 +132,3 @@ def _stream(path: Path) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     content = np.fromfile(path, np.uint32) if path.is_file() else np.zeros(0, np.uint32)
     pairs = content[: len(content) // 2 * 2].reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
-
-
-def _rate(percent: float) -> int:
-    return round(percent * 256 / 100)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from bbnn.description import Network
 from bbnn.interface import unpack
 from tb.build import WAVES, Build
-from tb.play import Played, Setup, SimulationError, beats, packet_words, play
+from tb.play import Played, SimulationError, beats, play
+from tb.setup import Setup, packet_words
 
 Progress = Callable[[int], None]
 POLL_SECONDS = 0.2

@@ -16,9 +16,10 @@ from golden.network import logits
 from tb.build import Simulator, build
 from tb.compare import Comparison, compare
 from tb.locate import Difference, locate
-from tb.play import Setup, SimulationError, reseeded
+from tb.play import SimulationError
 from tb.probes import probes
 from tb.run import Outcome, simulate
+from tb.setup import Setup, reseeded
 
 Stage = Literal["build", "simulate", "golden", "locate"]
 Progress = Callable[[Stage, int], None]

@@ -58,10 +58,10 @@ class Manager:
         cycle = waited = 0
         while True:
             for index, (valid, _, payload) in enumerate(requests):
-                offered = index in pending and cycle >= starts[index]
-                ctx.set(valid, offered)
+                ctx.set(valid, index in pending and cycle >= starts[index])
+                # Whatever is on the bus, nothing may happen before it is valid, or twice.
                 for signal, value in payload:
-                    ctx.set(signal, value if offered else 0)
+                    ctx.set(signal, value)
             assert ctx.get(answer.valid) == (not pending), "one cycle after the request"
             waited += not pending
             ctx.set(answer.ready, patience == 0 or waited > patience)

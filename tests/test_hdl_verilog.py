@@ -19,6 +19,7 @@ import test_hdl_noise as noise
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
 from replays import Played, replay
+from test_hdl_accesses import accesses
 
 
 def plane(case: str) -> list[Recording]:
@@ -82,12 +83,12 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         "$signed(i__payload) >= ",
     ),
     "control": (
-        lambda: [control.accesses(control.NARROW), control.counting()],
+        lambda: [accesses(control.NARROW), control.counting()],
         r"bus__wstrb == 4'hf",
         "bus__wstrb != 4'h0",
     ),
     "wide_control": (
-        lambda: [control.accesses(control.WIDE)],
+        lambda: [accesses(control.WIDE)],
         r"cycles \+ 1'h1",
         "cycles + 2'h2",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,13 +73,10 @@ def test_difference(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return verilog
 
     monkeypatch.setattr(hdl.generate, "generate", wrong)
-    result = simulate(model, "--images", "5", "--members", "3")
+    result = simulate(model, "--images", "3", "--members", "2")
     assert result.exit_code == 1, result.output
+    assert re.search(r"members equal [0-5]/6, packets equal [0-3]/3", result.stdout)
     assert "layer hidden_1, neuron 3: expected 1, got -1" in result.stdout
-    told = json.loads(simulate(model, "--images", "5", "--members", "3", "--json").stdout)
-    assert told["equal"] is False
-    assert 0 <= told["members_equal"] < told["members_compared"] == 15
-    assert told["difference"]["neuron"] == 3
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from golden.network import logits, trace
 from hdl.generate import verilog_text
 from tb.build import BuildError, Simulator, build
 from tb.compare import compare, packets
-from tb.play import Setup, SimulationError, beats, check_registers, play
+from tb.play import SimulationError, beats, check_registers, play
 from tb.run import Outcome
+from tb.setup import Setup
 from tb.verify import Verdict, verify
 from test_simulation import FOLDER, design, images, network
 

@@ -10,7 +10,7 @@ import pytest
 
 from hdl.generate import verilog_text
 from tb.mutants import OPERATORS, Mutant, kill, mutants
-from tb.play import Setup
+from tb.setup import Setup
 from test_simulation import images, network
 
 COUNT = 48

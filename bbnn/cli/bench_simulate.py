@@ -37,7 +37,7 @@ def command(model: Path, count: int, output: Path | None, as_json: bool) -> None
     """
     from hdl.generate import generate
     from tb.baseline import time_plain
-    from tb.play import Setup
+    from tb.setup import Setup
     from tb.verify import verify
 
     network = load(model)

@@ -47,7 +47,7 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
     from boards.synthesis import synthesize
     from golden.evaluation import evaluate
     from hdl.generate import generate
-    from tb.play import Setup
+    from tb.setup import Setup
     from tb.verify import verify
 
     network = load(model)

@@ -63,7 +63,7 @@ def command(
     """
     from golden.network import checked_members
     from hdl.generate import generate
-    from tb.play import Setup
+    from tb.setup import Setup
     from tb.verify import verify
 
     network = load(model)

@@ -1,0 +1,94 @@
+"""How the bench treats a core, and what the two halves of the bench are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bbnn.description import Network
+from bbnn.interface import packet, registers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """How the bench treats the core.
+
+    members : T. member_logits : whether packets hold them. seeds : layer name -> first LFSR state,
+    where it is not the model's. stalls : percent of the cycles in which each handshake waits.
+    seed : of the stalls. restart_after : cycles after which the run is cut off and started anew.
+    status : what STATUS must read afterwards: idle, no framing error, nothing refused.
+    """
+
+    members: int
+    member_logits: bool = True
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    stalls: float = 0
+    seed: int = 1
+    restart_after: int = 0
+    status: int = 0b001
+
+
+def packet_words(network: Network, setup: Setup) -> int:
+    """Return the words of one packet."""
+    return sum(part.words for part in packet(network, setup.members, setup.member_logits))
+
+
+def reseeded(network: Network, seeds: Mapping[str, int]) -> Network:
+    """Return `network` with the noise seeds that `seeds` gives by the layer's name."""
+    layers = [
+        replace(layer, noise=replace(layer.noise, seed=seeds[layer.name]))
+        if layer.noise and layer.name in seeds
+        else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=tuple(layers))
+
+
+def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
+    """Return what `bench.v` is told."""
+    return [
+        f"+packets={images}",
+        f"+words={images * packet_words(network, setup)}",
+        f"+patience={patience(network, setup)}",
+        f"+rate={rate(setup.stalls)}",
+        f"+seed={setup.seed}",
+    ]
+
+
+def patience(network: Network, setup: Setup) -> int:
+    """Return the cycles in which something must move: what T members take one after another, twice.
+
+    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column.
+    """
+    member = sum(
+        layer.drive.bits * layer.row_groups * layer.column_groups
+        + layer.noise_bits
+        + layer.rows
+        + layer.columns
+        for layer in network.layers
+    )
+    return int(2 * (1000 + setup.members * member) / (1 - setup.stalls / 100) ** 2)
+
+
+def job(network: Network, setup: Setup, images: int) -> dict[str, object]:
+    """Return what `tb.bench` is to check and to write, before and after so many images."""
+    table = {register.name: register for register in registers(network)}
+    control = {name: 1 << bit for name, (bit, _) in table["CONTROL"].bits.items()}
+    writes = {"MEMBERS": setup.members}
+    for layer, seed in setup.seeds.items():
+        low = f"SEED_{layer.upper()}"
+        names = [low] if low in table else [f"{low}_LOW", f"{low}_HIGH"]
+        writes |= {name: seed >> 32 * word & 0xFFFFFFFF for word, name in enumerate(names)}
+    return {
+        "addresses": {name: register.address for name, register in table.items()},
+        "before": {name: register.reset for name, register in table.items()},
+        "writes": writes,
+        "control": control["run"] | control["member_logits"] * setup.member_logits,
+        "restart_after": setup.restart_after,
+        "after": {"IMAGES_IN": images, "IMAGES_OUT": images, "STATUS": setup.status},
+    }
+
+
+def rate(percent: float) -> int:
+    """Return a percentage as `stalls.v` takes it, of 256."""
+    return round(percent * 256 / 100)
