@@ -36,7 +36,7 @@ class Core:
         self.addresses = addresses
 
     async def reset(self) -> None:
-        """Hold aresetn low for a few cycles; an AXI slave needs 16 at most (UG1037)."""
+        """Hold aresetn low for 20 cycles, with the streams stopped."""
         self.bench.go.value = 0
         self.bench.aresetn.value = 0
         await cycles(20)

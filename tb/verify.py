@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
-from golden.network import logits
+from golden.network import logits, pixels
 from tb.build import Simulator, build
 from tb.compare import Comparison, compare
 from tb.locate import Difference, locate
@@ -65,8 +65,10 @@ def verify(
 
     Builds go to `builds`, by default ``folder/build``, where they are found again; what a run
     leaves goes to ``folder/run``, and to ``folder/probes`` where a difference was located. Raise
-    `InputError` where a tool is missing and `BuildError` where the Verilog does not compile.
+    `InputError` where a tool is missing or the images do not fit, and `BuildError` where the
+    Verilog does not compile.
     """
+    pixels(network, images[:1])  # Images that do not fit are refused before a long build.
     progress("build", 0)
     started = perf_counter()
     builds = builds or folder / "build"

@@ -57,14 +57,14 @@ def zeros(*sizes: int) -> Network:
     """Return a network with all-zero arrays, and nothing else that tells its sizes."""
     network = random_network(sizes=sizes, lanes=((1, 1),) * 3)
     layers = []
-    for layer in network.layers:
+    for seed, layer in enumerate(network.layers, 1):
         arrays = {
             name: np.zeros(layer.columns, np.int64)
             for name in ("thresholds", "scale", "offset")
             if hasattr(layer.neuron, name)
         }
         blank = np.zeros_like(layer.codes)
-        noise = NoisePlane(row_bits=1, seed=1)
+        noise = NoisePlane(row_bits=1, seed=seed)
         neuron = replace(layer.neuron, **arrays)
         layers.append(replace(layer, codes=blank, neuron=neuron, noise=noise))
     return replace(network, layers=tuple(layers))

@@ -96,6 +96,13 @@ def test_bad_options(model: Path, options: tuple[str, ...], message: str) -> Non
         raise result.exception
 
 
+def test_images_that_do_not_fit(model: Path) -> None:
+    save_network(random_network(), model)
+    result = simulate(model, "--images", "1")
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith("images must be of shape (N, 12) or (N, *(1, 12, 1))")
+
+
 def test_missing_simulator(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = simulate(model, "--images", "1")

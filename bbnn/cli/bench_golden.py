@@ -118,16 +118,16 @@ def torch_program(network: Network, images: Images) -> Program:
     def weights(probability: torch.Tensor) -> torch.Tensor:
         return torch.where(torch.rand_like(probability) < probability, 1.0, -1.0)
 
-    @torch.inference_mode()
     def run() -> Any:
-        pixels = torch.from_numpy(images).reshape(len(images), -1).float()
-        outputs = []
-        for _ in range(network.ensemble.members):
-            vector = pixels
-            for probability, thresholds in hidden:
-                vector = torch.where(vector @ weights(probability) >= thresholds, 1.0, -1.0)
-            outputs.append(vector @ weights(output) * scale + offset)
-        return torch.stack(outputs)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(images).reshape(len(images), -1).float()
+            outputs = []
+            for _ in range(network.ensemble.members):
+                vector = pixels
+                for probability, thresholds in hidden:
+                    vector = torch.where(vector @ weights(probability) >= thresholds, 1.0, -1.0)
+                outputs.append(vector @ weights(output) * scale + offset)
+            return torch.stack(outputs)
 
     return run
 

@@ -24,7 +24,7 @@ WHOLE = (10_000, 10)
 
 @click.command()
 @click.argument("model", default=SHIPPED, type=click.Path(path_type=Path))
-@click.option("--images", "count", default=200, show_default=True, help="The first N of the set.")
+@click.option("--images", "count", default=1000, show_default=True, help="The first N of the set.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/bench/NAME].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, count: int, output: Path | None, as_json: bool) -> None:
@@ -33,7 +33,7 @@ def command(model: Path, count: int, output: Path | None, as_json: bool) -> None
     The baseline is cocotb driving clock and streams from Python, built with cocotb's own options.
     Both must get golden's packets; times are of the runs, with the start of the simulator in ours.
 
-    Example: bbnn bench simulate --images 200
+    Example: bbnn bench simulate --images 500
     """
     from hdl.generate import generate
     from tb.baseline import time_plain
