@@ -100,7 +100,7 @@ def registers(network: Network) -> tuple[Register, ...]:
         ("MEMBERS", "rw", network.ensemble.members, "T; written only while not run.", {}),
         ("MAX_MEMBERS", "ro", network.max_members, "Largest T that MEMBERS takes.", {}),
         ("IMAGES_IN", "ro", 0, "Whole images taken since start.", {}),
-        ("IMAGES_OUT", "ro", 0, "Packets finished since start.", {}),
+        ("IMAGES_OUT", "ro", 0, "Packets taken since start, until a stop.", {}),
         (
             "CYCLES_LOW",
             "ro",

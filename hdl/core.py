@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
@@ -77,11 +77,15 @@ class DataPath(wiring.Component):
                 m.d.comb += [block.members.eq(self.members), block.seed.eq(seed)]
             source, chunk = block.o, neurons(layer)
 
-        # No layer can have this name.
+        # No layer can have these names. Two registers, so that the host's ready ends before it runs
+        # back into the last layer.
+        slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
+        m.submodules["slack$"] = slack
         m.submodules["ensemble$"] = ensemble = Ensemble(
             classes=len(network.classes), width=logit_width(network.layers[-1])
         )
-        wiring.connect(m, source, ensemble.i)
+        wiring.connect(m, source, slack.w_stream)  # type: ignore[arg-type]
+        wiring.connect(m, slack.r_stream, ensemble.i)  # type: ignore[arg-type]
         wiring.connect(m, ensemble.o, wiring.flipped(self.o))
         m.d.comb += [
             ensemble.members.eq(self.members),

@@ -18,6 +18,7 @@ from typing import Literal
 from cocotb_tools.runner import Icarus, Runner
 from cocotb_tools.runner import Verilator as CocotbVerilator
 
+from bbnn.errors import InputError
 from bbnn.tools import environment, find, version
 
 Simulator = Literal["verilator", "icarus"]
@@ -53,8 +54,8 @@ OPTIONS: dict[Simulator, tuple[str, ...]] = {
 }
 
 
-class BuildError(RuntimeError):
-    """A simulator refused to compile; the message ends with what it said."""
+class BuildError(InputError):
+    """A simulator refused to compile; the message names the log that says why."""
 
 
 class Verilator(CocotbVerilator):
@@ -160,5 +161,11 @@ def _compile(
             log_file=log,
         )
     except (RuntimeError, SystemExit):
-        said = log.read_text(errors="replace").strip() if log.is_file() else "nothing"
-        raise BuildError(f"{made.simulator} cannot compile {verilog}:\n{said[-2000:]}") from None
+        said = log.read_text(errors="replace").strip() if log.is_file() else ""
+        kept = folder.parent / f"{made.simulator}.log"
+        kept.write_text(said)
+        lines = said.splitlines() or ["nothing was said"]
+        reason = next((line for line in lines if "error" in line.lower()), lines[-1]).strip()
+        raise BuildError(
+            f"{verilog} must compile in {made.simulator}, not fail: {reason} ({kept})"
+        ) from None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
-from tb.build import BuildError, build
+from tb.build import build
 from tb.play import SimulationError, check_registers
 from tb.setup import Setup
 from tb.verify import verify
@@ -100,7 +100,7 @@ def kill(
             verdict = verify(network, verilog, order, setup, "icarus", folder, processes=1)
             if not verdict.equal:
                 return f"{verdict.stopped} {verdict.difference or 'packet'}".strip()
-    except (BuildError, SimulationError) as error:
+    except SimulationError as error:
         return str(error)
     return None
 

@@ -23,7 +23,7 @@ from tb.setup import Setup, reseeded
 
 Stage = Literal["build", "simulate", "golden", "locate"]
 Progress = Callable[[Stage, int], None]
-"""Called with a stage and what was done in it since the last call: packets, or image-members."""
+"""Called with a stage and what was done in it since the last call: packets, image-members, or 1."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +74,7 @@ def verify(
     builds = builds or folder / "build"
     made = build(network.name, verilog, simulator, builds, waves=waves, level=level)
     built = perf_counter() - started
+    progress("build", 1)
 
     progress("simulate", 0)
     try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from amaranth.hdl import ClockSignal, DomainRenamer, Elaboratable, Module, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.sim._async import SimulatorContext
 from hypothesis import strategies as st
 
@@ -81,74 +80,6 @@ def packed(elements: Iterable[int], bits: int) -> int:
 def channel(valid: Value, ready: Value, payload: Any) -> Any:
     """Return loose signals as a port that `simtools` can drive, read and watch."""
     return SimpleNamespace(valid=valid, ready=ready, payload=payload)
-
-
-def plain(value: Any) -> Any:
-    """Return a payload as numbers, lists and dictionaries.
-
-    Compared with these, a `data.Const` cuts what does not fit off the numbers first.
-    """
-    if not isinstance(value, data.Const):
-        return value
-    layout = value.shape()
-    items = {key: plain(value[key]) for key, _ in layout}
-    return items if isinstance(layout, data.StructLayout) else list(items.values())
-
-
-def pace(stall: int, seed: int) -> Callable[[], bool]:
-    """Return what says in each cycle whether to go on: always, if `stall` is 0.
-
-    Otherwise always, in one cycle of ``stall + 1`` and never take turns, for so long that slow
-    blocks notice, too.
-    """
-    jitter = Random(seed)
-    chance, left = 1.0, 0
-
-    def goes() -> bool:
-        nonlocal chance, left
-        if stall and not left:
-            chance, left = jitter.choice((1, 1 / (stall + 1), 0)), jitter.randint(1, 30)
-        left -= 1
-        return jitter.random() < chance
-
-    return goes
-
-
-def writer(port: Any, payloads: Iterable[Any], stall: int) -> Testbench:
-    """Send `payloads`."""
-    goes = pace(stall, 15)
-
-    async def testbench(ctx: SimulatorContext) -> None:
-        for payload in payloads:
-            while not goes():
-                await ctx.tick()
-            ctx.set(port.payload, payload)
-            ctx.set(port.valid, 1)
-            await ctx.tick().until(port.ready)
-            ctx.set(port.valid, 0)
-
-    return testbench
-
-
-def reader(port: Any, expected: Iterable[Any], stall: int) -> Testbench:
-    """Compare what `port` delivers with `expected`, in order."""
-    goes = pace(stall, 16)
-
-    async def testbench(ctx: SimulatorContext) -> None:
-        compared = 0
-        for want in expected:
-            while True:
-                ready = goes()
-                ctx.set(port.ready, ready)
-                _, _, valid, got = await ctx.tick().sample(port.valid, port.payload)
-                if valid and ready:
-                    break
-            assert plain(got) == want, f"item {compared}: got {plain(got)!r}, want {want!r}"
-            compared += 1
-        ctx.set(port.ready, 0)
-        assert compared
-
-    return testbench
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Small networks that the tests build on; everything is drawn from a given seed."""
+"""Small networks that the tests build on, and their packets; all is drawn from a given seed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bbnn.description import (
     NoisePlane,
     Threshold,
 )
+from golden.network import logits
 
 
 def random_network(
@@ -81,3 +82,16 @@ def random_images(network: Network, count: int, seed: int = 2) -> np.ndarray[Any
     rng = np.random.default_rng(seed)
     images = rng.integers(-100, 356, (count, *network.input_shape)).clip(0, 255)
     return images.astype(np.uint8)
+
+
+def packets(
+    network: Network, images: np.ndarray[Any, Any], members: int, member_logits: bool
+) -> list[list[int]]:
+    """Return the words of each image's packet as golden expects them, modulo 2**32."""
+    result = []
+    for number, of_image in enumerate(logits(network, images, members)):
+        votes = np.bincount(of_image.argmax(axis=1), minlength=of_image.shape[1])
+        body = of_image.ravel().tolist() if member_logits else []
+        words = [number, members, *body, *of_image.sum(axis=0).tolist(), *votes.tolist()]
+        result.append([word % 2**32 for word in words])
+    return result

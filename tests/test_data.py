@@ -15,12 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from bbnn.cli import group
-from bbnn.data import SAMPLE, fetch, files, idx, load, noise
+from bbnn.data import NAMES, SAMPLE, SAMPLES, fetch, files, idx, load, noise
 from bbnn.data.fetch import fetch as fetch_set
 from bbnn.data.sets import DATA_SETS, FASHION_MNIST, MNIST, DataSet
 from bbnn.errors import InputError
 
-SAMPLE_SHA256 = "99324003f90225ff171e1aec72f674b69ec6865868cc89648a79ce554830d86d"
+SAMPLE_SHA256 = {
+    "fashion-mnist-1000": "99324003f90225ff171e1aec72f674b69ec6865868cc89648a79ce554830d86d",
+    "mnist-1000": "433b45373ea5854af220ecaa5779542557e32a893fbaf90aa26d1e31123335de",
+}
 ORIGINAL_GZIP = {
     # File, time in the header of the authors' file, its published MD5.
     "train-images-idx3-ubyte": (1504176606, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
@@ -136,7 +139,7 @@ def test_missing_set_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "split", "message"),
     [
-        ("cifar", "test", "data set must be one of fashion-mnist, mnist, fashion-mnist-1000, not"),
+        ("cifar", "test", f"data set must be one of {', '.join(NAMES)}, not"),
         ("mnist", "all", 'split must be "train" or "test", not'),
         (SAMPLE, "train", 'split of fashion-mnist-1000 must be "test", not'),
     ],
@@ -146,17 +149,20 @@ def test_load_wrong(name: str, split: str, message: str) -> None:
         load(name, split)  # pyright: ignore[reportArgumentType]
 
 
-def test_sample_is_the_published_pixels() -> None:
-    images, labels = load(SAMPLE)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sample_is_the_published_pixels(name: str) -> None:
+    images, labels = load(name)
     assert images.shape == (1000, 28, 28, 1)
     assert images.dtype == labels.dtype == np.uint8
-    assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() == SAMPLE_SHA256
+    assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() == SAMPLE_SHA256[name]
 
 
-def test_sample_begins_the_test_set() -> None:
-    images, labels = load("fashion-mnist", "test", present(FASHION_MNIST))
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sample_begins_the_test_set(name: str) -> None:
+    whole = DATA_SETS[SAMPLES[name]]
+    images, labels = load(whole.name, "test", present(whole))
     digest = hashlib.sha256(images[:1000].tobytes() + labels[:1000].tobytes()).hexdigest()
-    assert digest == SAMPLE_SHA256
+    assert digest == SAMPLE_SHA256[name]
 
 
 def test_original_gzip_header_gives_the_published_md5() -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbnn.description import Network
 from bbnn.interface import pack_pixels
-from golden.network import logits
 from hdl.core import DataPath
-from networks import random_images, random_network
-from simtools import run, sink, source, stalls
+from networks import packets, random_images, random_network
+from simtools import reader, run, writer
 
 CASES: dict[str, dict[str, Any]] = {
     "coins": {},
@@ -36,25 +34,16 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def packets(
-    network: Network, images: np.ndarray, members: int, wanted: bool
-) -> list[dict[str, int]]:
-    """Return the beats that the ensemble must give, written from the packet's description."""
-    beats = []
-    for number, of_image in enumerate(logits(network, images, members)):
-        votes = np.bincount(of_image.argmax(axis=1), minlength=of_image.shape[1])
-        body = of_image.ravel().tolist() if wanted else []
-        words = [number, members, *body, *of_image.sum(axis=0).tolist(), *votes.tolist()]
-        beats += [{"data": word & 0xFFFFFFFF, "last": 0} for word in words]
-        beats[-1]["last"] = 1
-    return beats
-
-
 def compare(network: Network, stall: int, wanted: bool) -> None:
     """Simulate three images and compare every word of their packets with golden."""
     members = network.ensemble.members
     images = random_images(network, 3)
     dut = DataPath(network)
+    beats = [
+        {"data": word, "last": int(position == len(packet) - 1)}
+        for packet in packets(network, images, members, wanted)
+        for position, word in enumerate(packet)
+    ]
     seeds = [layer.noise.seed for layer in network.layers if layer.noise]
 
     async def configure(ctx: Any) -> None:
@@ -66,8 +55,8 @@ def compare(network: Network, stall: int, wanted: bool) -> None:
     run(
         dut,
         configure,
-        source(dut.i, pack_pixels(images).ravel().tolist(), stalls(stall, 1)),
-        sink(dut.o, packets(network, images, members, wanted), stalls(stall, 2)),
+        writer(dut.i, pack_pixels(images).ravel().tolist(), stall),
+        reader(dut.o, beats, stall),
         watched=[dut.o],
     )
 

@@ -121,17 +121,19 @@ def test_images_come_from_the_named_sets(model: Path, monkeypatch: pytest.Monkey
 
 
 def test_default_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The full set and MNIST if they are found; the committed sample and noise otherwise."""
+    """The full sets if they are found; the committed samples otherwise."""
     found = {"fashion-mnist": False, "mnist": False}
     monkeypatch.setattr(evaluate, "locate", lambda data_set: found[data_set.name])
     assert evaluate.default_dataset() == data.SAMPLE
-    assert evaluate.default_ood(data.SAMPLE) == "noise"
+    assert evaluate.default_ood(data.SAMPLE) == "mnist-1000"
+    assert evaluate.default_ood("mnist-1000") == data.SAMPLE
     found["fashion-mnist"] = True
     assert evaluate.default_dataset() == "fashion-mnist"
-    assert evaluate.default_ood("fashion-mnist") == "noise"
+    assert evaluate.default_ood("fashion-mnist") == "mnist-1000"
     assert evaluate.default_ood("mnist") == "fashion-mnist"
     found["mnist"] = True
     assert evaluate.default_ood("fashion-mnist") == "mnist"
+    assert evaluate.default_ood(data.SAMPLE) == "mnist-1000"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_refused_options(model: Path, options: list[str], message: str) -> None:
 def test_picture(model: Path, tmp_path: Path) -> None:
     """A PNG of the stated size with ink all over it, and nothing else left in the folder."""
     path = tmp_path / "pictures" / "report.png"
-    with pytest.raises(InputError, match="must be writable"):
+    with pytest.raises(InputError, match="must be a file in an existing folder"):
         run(model, "--report", str(path))
     path.parent.mkdir()
     run(model, "--report", str(path))

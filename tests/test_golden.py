@@ -247,6 +247,24 @@ def test_shipped_model_keeps_its_figures() -> None:
     assert abs(metrics.accuracy(q, labels) - told["accuracy"]) < 0.03
     assert abs(metrics.nll(q, labels) - told["nll"]) < 0.07
     assert metrics.reliability(q, labels).ece < told["ece"] + 0.03
+    strange, _ = load_data("mnist-1000")
+    outside = logits(network, strange, told["members"])
+    odd = metrics.mean_softmax(outside, network.output.fraction_bits)
+    auroc = metrics.auroc(metrics.entropy(q), metrics.entropy(odd))
+    assert abs(auroc - told["entropy"]["auroc"]) < 0.03
+
+
+def test_shipped_model_is_good_enough() -> None:
+    """What the recipe promises of the whole test sets, T = 20."""
+    told = load(SHIPPED).figures["test"]
+    assert (told["members"], told["images"], told["ood_images"], told["ood"]) == (
+        20,
+        10_000,
+        10_000,
+        "mnist",
+    )
+    assert told["accuracy"] >= 0.880
+    assert told["entropy"]["auroc"] >= 0.920
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbnn.schedule import load_cycles
-from blocks import Recording, dense, groups, packed, play, reader, writer
+from blocks import Recording, dense, groups, packed, play
 from hdl.repack import Repack, piece_size
 from hdl.replay import ReplayBuffer
-from simtools import run, stalls
+from simtools import reader, run, stalls, writer
 
 
 def repack(

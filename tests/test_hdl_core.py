@@ -12,10 +12,9 @@ from amaranth.hdl import Cat
 from bbnn.description import Network
 from bbnn.interface import PIXELS_PER_BEAT, pack_pixels, registers
 from blocks import Recording, channel, play
-from golden.network import logits
 from hdl.core import Core
 from lite import OKAY, SLVERR, Manager
-from networks import random_images, random_network
+from networks import packets, random_images, random_network
 from simtools import Stall, Testbench, stalls
 
 NETWORK = random_network(5, sizes=(10, 5, 3), probability_bits=(1, 1), members=2)
@@ -96,11 +95,8 @@ def words_of(
 ) -> list[int]:
     """Return the words of the packets that golden expects, TLAST above TDATA."""
     result = []
-    for number, of_image in enumerate(logits(network, images, members)):
-        votes = np.bincount(of_image.argmax(axis=1), minlength=of_image.shape[1])
-        everything = of_image.ravel().tolist() if wanted else []
-        words = [number, members, *everything, *of_image.sum(axis=0).tolist(), *votes.tolist()]
-        result += [word % 2**32 for word in words[:-1]] + [words[-1] % 2**32 + 2**32]
+    for packet in packets(network, images, members, wanted):
+        result += [*packet[:-1], packet[-1] + 2**32]
     return result
 
 

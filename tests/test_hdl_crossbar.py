@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from bbnn.description import Dense
 from bbnn.schedule import crossbar_cycles
-from blocks import Recording, any_layer, dense, groups, packed, play, reader
+from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.noise import weights, words
 from hdl.crossbar import Crossbar, code_words
-from simtools import run, stalls
+from simtools import reader, run, stalls
 
 Bits = np.ndarray[Any, Any]
 

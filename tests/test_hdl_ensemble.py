@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbnn.description import MAX_MEMBERS
-from blocks import Recording, play, reader, writer
+from blocks import Recording, play
 from hdl.ensemble import Ensemble
-from simtools import run
+from simtools import reader, run, writer
 
 Members = list[list[int]]
 

@@ -9,14 +9,14 @@ import pytest
 
 from bbnn.description import Dense, Logits, Network, Threshold
 from bbnn.schedule import crossbar_cycles, load_cycles, neurons
-from blocks import Recording, dense, groups, logits_of, packed, play, reader, writer
+from blocks import Recording, dense, groups, logits_of, packed, play
 from golden.network import crossbar, neuron
 from golden.noise import member_weights
 from hdl.columns import Columns
 from hdl.layer import Layer
 from hdl.neuron import LogitNeuron, ThresholdNeurons, logit_width
 from networks import random_network
-from simtools import run
+from simtools import reader, run, writer
 
 
 def columns(layer: Dense, stall: int = 3) -> Recording:

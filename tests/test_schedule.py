@@ -11,7 +11,7 @@ from bbnn.interface import pack_pixels
 from bbnn.schedule import image_cycles, stage_cycles
 from hdl.core import DataPath
 from networks import random_images, random_network
-from simtools import run, source, stalls
+from simtools import run, writer
 
 CASES: dict[str, dict[str, Any]] = {
     "first-crossbar": {"members": 4},
@@ -61,7 +61,7 @@ def test_images_come_as_often_as_predicted(case: str) -> None:
             if valid and last:
                 ends.append(cycle)
 
-    run(dut, settings, watch, source(dut.i, pack_pixels(images).ravel().tolist(), stalls(0)))
+    run(dut, settings, watch, writer(dut.i, pack_pixels(images).ravel().tolist(), 0))
     gaps = [after - before for before, after in pairwise(ends)]
     # The first images fill the pipeline; from then on every gap is the same.
     slowest = max(stage_cycles(network, members).items(), key=lambda stage: stage[1])

@@ -37,6 +37,7 @@ def command(model: Path, count: int, output: Path | None, as_json: bool) -> None
     """
     from hdl.generate import generate
     from tb.baseline import time_plain
+    from tb.play import SimulationError
     from tb.setup import Setup
     from tb.verify import verify
 
@@ -59,9 +60,11 @@ def command(model: Path, count: int, output: Path | None, as_json: bool) -> None
         if not verdict.equal or verdict.outcome is None:
             raise click.ClickException(f"the packets differ: run `bbnn simulate {model}`")
         status.update("the plain bench")
-        cycles, seconds = time_plain(
-            network, verilog, images[:PLAIN_IMAGES], members, folder / "plain"
-        )
+        plain = images[:PLAIN_IMAGES]
+        try:
+            cycles, seconds = time_plain(network, verilog, plain, members, folder / "plain")
+        except SimulationError as error:
+            raise click.ClickException(str(error)) from None
     ours = verdict.outcome
     per_image_member = ours.cycles / (count * members)
     whole_images, whole_members = WHOLE

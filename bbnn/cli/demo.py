@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bbnn import data
 from bbnn.cli import emit
-from bbnn.cli.evaluate import NOISE, NOISE_SEED, default_ood, draw
+from bbnn.cli.evaluate import default_ood, draw, ood_images
 from bbnn.cli.simulate import summary
 from bbnn.errors import require_int
 from bbnn.model_file import load
@@ -55,8 +55,7 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
     require_int("--images", count, 1, len(images))
     members = network.ensemble.members
     ood = default_ood(data.SAMPLE)
-    ood_images = data.noise(len(images), NOISE_SEED) if ood == NOISE else data.load(ood)[0]
-    ood_images = ood_images[: len(images)]
+    strange = ood_images(ood, len(images))
 
     with stages() as stage, ThreadPoolExecutor(1) as beside:
         writes = stage("write the Verilog", 1)
@@ -65,10 +64,10 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
         # Synthesis takes one core while the simulator is built and run on the other.
         synthesizes = stage(f"synthesize for {PART}", None)
         synthesis = beside.submit(synthesize, verilog, network.name, PART, output / "synthesis")
-        evaluates = stage("evaluate", (len(images) + len(ood_images)) * members)
-        outcome = evaluate(network, images, labels, ood_images, members, progress=evaluates)
+        evaluates = stage("evaluate", (len(images) + len(strange)) * members)
+        outcome = evaluate(network, images, labels, strange, members, progress=evaluates)
         bars: dict[str, Callable[[int], None]] = {}
-        totals = {"build": None, "simulate": count, "golden": count * members, "locate": None}
+        totals = {"build": 1, "simulate": count, "golden": count * members, "locate": None}
 
         def progress(name: str, done: int) -> None:
             if name not in bars:
@@ -93,7 +92,7 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
 
     told = {"model": network.name, "dataset": data.SAMPLE, "ood": ood, **outcome.figures}
     picture = output / "report.png"
-    draw(picture, network, images, labels, ood_images, outcome, {**told, "average": "softmax"})
+    draw(picture, network, images, labels, strange, outcome, {**told, "average": "softmax"})
     result = {
         "evaluation": told,
         "simulation": summary(network, verdict, count, members),

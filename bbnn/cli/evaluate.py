@@ -17,7 +17,7 @@ from bbnn.cli import emit
 from bbnn.data.files import Images, Labels, locate
 from bbnn.data.sets import by_name
 from bbnn.description import Network
-from bbnn.errors import require_int
+from bbnn.errors import require, require_int
 from bbnn.model_file import load
 from golden.evaluation import Average, Evaluation, Scores, evaluate
 
@@ -35,7 +35,7 @@ NOISE_SEED = 1
 @click.option(
     "--ood",
     type=click.Choice([*data.NAMES, NOISE]),
-    help="Images that the network should not know [mnist if it is here, else noise].",
+    help="Images that the network should not know [the other of mnist and fashion-mnist].",
 )
 @click.option("--members", type=int, help="Members per image [the model's own].")
 @click.option("--images", "count", type=int, help="Take the first so many of each [all].")
@@ -66,20 +66,22 @@ def command(
     Example: bbnn evaluate models/fashion-mlp.safetensors --ood mnist
     """
     network = load(model)
+    if picture is not None:
+        require(picture.parent.is_dir(), "--report", "a file in an existing folder", str(picture))
     dataset = dataset or default_dataset()
     ood = ood or default_ood(dataset)
     images, labels = data.load(dataset)
     if count is not None:
         require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
-    ood_images = data.noise(len(images), NOISE_SEED) if ood == NOISE else data.load(ood)[0][:count]
-    work = (len(images) + len(ood_images)) * (members or network.ensemble.members)
+    strange = ood_images(ood, len(images))
+    work = (len(images) + len(strange)) * (members or network.ensemble.members)
     with progress(f"{network.name} on {dataset} and {ood}", work) as advance:
-        outcome = evaluate(network, images, labels, ood_images, members, average, advance)
+        outcome = evaluate(network, images, labels, strange, members, average, advance)
     told = {"model": network.name, "dataset": dataset, "ood": ood, "average": average}
     told |= outcome.figures
     if picture is not None:
-        draw(picture, network, images, labels, ood_images, outcome, told)
+        draw(picture, network, images, labels, strange, outcome, told)
     if as_json:
         emit(told)
     else:
@@ -92,9 +94,15 @@ def default_dataset() -> str:
 
 
 def default_ood(dataset: str) -> str:
-    """Return the first data set found that is not the test images' own, else noise."""
-    others = (name for name in ("mnist", "fashion-mnist") if not dataset.startswith(name))
-    return next((name for name in others if locate(by_name(name))), NOISE)
+    """Return the other data set; its sample for a sample, or where the full set is not here."""
+    other = "fashion-mnist" if dataset.startswith("mnist") else "mnist"
+    sampled = dataset in data.SAMPLES or not locate(by_name(other))
+    return next(sample for sample, of in data.SAMPLES.items() if of == other) if sampled else other
+
+
+def ood_images(name: str, count: int) -> Images:
+    """Return the first `count` images of the data set `name`, or so many of noise."""
+    return data.noise(count, NOISE_SEED) if name == NOISE else data.load(name)[0][:count]
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def command(
     with stages(count, setup.members) as progress:
         progress("generate", 0)
         verilog = generate(network, folder)
+        progress("generate", 1)
         verdict = verify(
             network,
             verilog,
@@ -136,7 +137,7 @@ def summary(network: Network, verdict: Verdict, images: int, members: int) -> di
 @contextmanager
 def stages(images: int, members: int) -> Iterator[Callable[[str, int], None]]:
     """Show a bar per stage of `tb.verify.verify` on stderr; yield what it wants as `progress`."""
-    totals = {"simulate": images, "golden": images * members}
+    totals = {"generate": 1, "build": 1, "simulate": images, "golden": images * members}
     bar = Progress(
         TextColumn("{task.description:>9}"),
         BarColumn(),

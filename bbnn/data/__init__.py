@@ -1,4 +1,4 @@
-"""Images to train and measure with: Fashion-MNIST, MNIST, the shipped sample and noise."""
+"""Images to train and measure with: Fashion-MNIST, MNIST, the shipped samples and noise."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from bbnn.data.files import Images, Labels, read, require_located
 from bbnn.data.sets import DATA_SETS, SPLITS, Split, by_name
 from bbnn.errors import InputError, require
 
-__all__ = ["NAMES", "SAMPLE", "Images", "Labels", "Split", "load", "noise"]
+__all__ = ["NAMES", "SAMPLE", "SAMPLES", "Images", "Labels", "Split", "load", "noise"]
 
 SAMPLE = "fashion-mnist-1000"
-"""The first 1,000 Fashion-MNIST test images, which ship in models/data and need no download."""
-NAMES = (*DATA_SETS, SAMPLE)
+SAMPLES = {SAMPLE: "fashion-mnist", "mnist-1000": "mnist"}
+"""First 1,000 test images of a set, which ship in models/data and need no download."""
+NAMES = (*DATA_SETS, *SAMPLES)
 
 
 def load(
@@ -22,14 +23,14 @@ def load(
 ) -> tuple[Images, Labels]:
     """Return a split's images (count, 28, 28, 1) and labels (count,), both uint8.
 
-    name : one of `NAMES`; the sample has only "test". folder : look there alone (`bbnn.data.files`
+    name : one of `NAMES`; a sample has only "test". folder : look there alone (`bbnn.data.files`
     has the order otherwise). Nothing is fetched: a missing set is an `InputError` that says how to
     get it, and so is a file whose content has not the published checksum.
     """
     require(split in SPLITS, "split", '"train" or "test"', split)
-    if name == SAMPLE:
-        require(split == "test", f"split of {SAMPLE}", '"test"', split)
-        return _sample()
+    if name in SAMPLES:
+        require(split == "test", f"split of {name}", '"test"', split)
+        return _sample(name)
     if name not in DATA_SETS:
         raise InputError(f"data set must be one of {', '.join(NAMES)}, not {name!r}")
     data_set = by_name(name)
@@ -46,9 +47,9 @@ def noise(count: int, seed: int) -> Images:
     return generator.integers(0, 256, size=(count, 28, 28, 1), dtype=np.uint8)
 
 
-def _sample() -> tuple[Images, Labels]:
+def _sample(name: str) -> tuple[Images, Labels]:
     # models/ lies beside bbnn/ in a checkout and in an installed wheel alike.
-    path = Path(__file__).parents[2] / "models" / "data" / f"{SAMPLE}.npz"
+    path = Path(__file__).parents[2] / "models" / "data" / f"{name}.npz"
     if not path.is_file():
         raise InputError(f"{path} must be installed beside bbnn, not missing")
     with np.load(path, allow_pickle=False) as arrays:
