@@ -82,7 +82,14 @@ def test_no_other_distribution_owns_our_names(name: str) -> None:
 HOME = re.compile(rb"(?<![\w.])/(work|root|home/\w+|Users/\w+)/")
 """A path that is some machine's alone."""
 HOST = re.compile(rb"https?://([\w.-]+)")
-HOSTS = {b"arxiv.org", b"doi.org", b"github.com", b"tech.zalando.com"}
+HOSTS = {
+    b"arxiv.org",
+    b"creativecommons.org",
+    b"doi.org",
+    b"github.com",
+    b"keras.io",
+    b"tech.zalando.com",
+}
 """What we may refer to; above all, no lock file names a package registry."""
 
 
