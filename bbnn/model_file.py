@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,20 +20,34 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from bbnn.description import (
-    Dense,
     Drive,
     Ensemble,
     Folding,
+    Layer,
     Logits,
     Network,
     Neuron,
     NoisePlane,
+    Pool,
+    Quantised,
+    ScaleDropout,
+    SpatialDropout,
+    Spiking,
     Threshold,
+    Window,
 )
 from bbnn.errors import InputError, describe, require
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA_KEY = "bbnn"
+NEURON_KINDS: dict[type[Neuron], str] = {
+    Threshold: "threshold",
+    Quantised: "quantised",
+    Spiking: "spiking",
+    Logits: "logits",
+}
+RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
+"""Parts of a layer that are objects of plain fields, or null."""
 
 Tensors = dict[str, NDArray[Any]]
 Built = TypeVar("Built")
@@ -101,27 +116,20 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
         prefix = f"layers.{index}."
         wide = layer.probability_bits == 8
         tensors[prefix + "codes"] = _packed(layer.codes, np.uint16 if wide else np.uint8)
-        neuron: dict[str, Any]
-        if isinstance(layer.neuron, Threshold):
-            neuron = {"kind": "threshold"}
-            tensors[prefix + "thresholds"] = _packed(layer.neuron.thresholds, np.int32)
-        else:
-            neuron = {"kind": "logits", "fraction_bits": layer.neuron.fraction_bits}
-            tensors[prefix + "scale"] = _packed(layer.neuron.scale, np.int32)
-            tensors[prefix + "offset"] = _packed(layer.neuron.offset, np.int32)
-        noise = layer.noise
+        neuron: dict[str, Any] = {"kind": NEURON_KINDS[type(layer.neuron)]}
+        for name in _names(type(layer.neuron)):
+            value = getattr(layer.neuron, name)
+            if isinstance(value, np.ndarray):
+                tensors[prefix + name] = _packed(value, np.int32)
+            elif value is not None:
+                neuron[name] = value
+        records = {name: _plain(getattr(layer, name)) for name in RECORDS}
         layers.append(
             {
-                "kind": "dense",
                 "name": layer.name,
-                "drive": {"kind": layer.drive.kind, "bits": layer.drive.bits},
                 "probability_bits": layer.probability_bits,
                 "neuron": neuron,
-                "folding": {
-                    "lanes_in": layer.folding.lanes_in,
-                    "lanes_out": layer.folding.lanes_out,
-                },
-                "noise": noise and {"row_bits": noise.row_bits, "seed": noise.seed},
+                **records,
             }
         )
     header = {
@@ -130,15 +138,22 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
         "input_shape": list(network.input_shape),
         "classes": list(network.classes),
         "lfsr_width": network.lfsr_width,
-        "ensemble": {
-            "members": network.ensemble.members,
-            "stratified": network.ensemble.stratified,
-            "reseed": network.ensemble.reseed,
-        },
+        "steps": network.steps,
+        "encoding": network.encoding,
+        "scale_dropout": _plain(network.scale_dropout),
+        "ensemble": _plain(network.ensemble),
         "layers": layers,
         "figures": dict(network.figures),
     }
     return header, tensors
+
+
+def _plain(record: Any) -> dict[str, Any] | None:
+    return None if record is None else asdict(record)
+
+
+def _names(kind: type) -> list[str]:
+    return [each.name for each in fields(kind)]
 
 
 def _packed(values: NDArray[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
@@ -147,20 +162,24 @@ def _packed(values: NDArray[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
 
 def _decode(header: Any, tensors: Tensors) -> Network:
     version = _field(header, "format_version")
-    newest = f"at most {FORMAT_VERSION}, the newest this program reads"
     is_version = isinstance(version, int) and not isinstance(version, bool) and version >= 1
     require(is_version, "format_version", "a version", version)
-    require(version <= FORMAT_VERSION, "format_version", newest, version)
+    known = f"{FORMAT_VERSION}, the one that this program reads"
+    require(version == FORMAT_VERSION, "format_version", known, version)
     entries = _field(header, "layers")
     require(isinstance(entries, list), "layers", "a list", entries)
     layers = []
+    used: set[str] = set()
     for index, entry in enumerate(entries):
+        prefix = f"layers.{index}."
+        own = {name[len(prefix) :]: tensors[name] for name in tensors if name.startswith(prefix)}
         try:
-            layers.append(_layer(entry, tensors, f"layers.{index}."))
+            layer = _layer(entry, own)
         except InputError as error:
             raise InputError(f"layers[{index}].{error}") from None
-    expected = {name for index in range(len(layers)) for name in _names(layers[index], index)}
-    extra = sorted(set(tensors) - expected)
+        layers.append(layer)
+        used |= {prefix + name for name in ["codes", *_names(type(layer.neuron))]}
+    extra = sorted(set(tensors) - used)
     require(not extra, "tensors", "those of the layers alone", extra)
     return Network(
         name=_field(header, "name"),
@@ -169,40 +188,45 @@ def _decode(header: Any, tensors: Tensors) -> Network:
         ensemble=_record(header, "ensemble", Ensemble),
         classes=_tuple(header, "classes"),
         lfsr_width=_field(header, "lfsr_width"),
+        steps=_field(header, "steps"),
+        encoding=_field(header, "encoding"),
+        scale_dropout=_optional(header, "scale_dropout", ScaleDropout),
         figures=_field(header, "figures"),
     )
 
 
-def _layer(entry: Any, tensors: Tensors, prefix: str) -> Dense:
-    kind = _field(entry, "kind")
-    require(kind == "dense", "kind", '"dense"', kind)
-    neuron_entry = _field(entry, "neuron")
-    neuron_kind = _field(neuron_entry, "kind")
-    neuron: Neuron
-    if neuron_kind == "threshold":
-        neuron = Threshold(thresholds=_tensor(tensors, prefix + "thresholds"))
-    else:
-        require(neuron_kind == "logits", "neuron.kind", '"threshold" or "logits"', neuron_kind)
-        neuron = Logits(
-            scale=_tensor(tensors, prefix + "scale"),
-            offset=_tensor(tensors, prefix + "offset"),
-            fraction_bits=_field(neuron_entry, "fraction_bits"),
-        )
-    noise = _field(entry, "noise")
-    return Dense(
+def _layer(entry: Any, tensors: Tensors) -> Layer:
+    return Layer(
         name=_field(entry, "name"),
         drive=_record(entry, "drive", Drive),
-        codes=_tensor(tensors, prefix + "codes"),
+        codes=_tensor(tensors, "codes"),
         probability_bits=_field(entry, "probability_bits"),
-        neuron=neuron,
+        neuron=_neuron(_field(entry, "neuron"), tensors),
         folding=_record(entry, "folding", Folding),
-        noise=None if noise is None else _record(entry, "noise", NoisePlane),
+        noise=_optional(entry, "noise", NoisePlane),
+        window=_optional(entry, "window", Window),
+        pool=_optional(entry, "pool", Pool),
+        dropout=_optional(entry, "dropout", SpatialDropout),
     )
 
 
-def _names(layer: Dense, index: int) -> list[str]:
-    own = ["thresholds"] if isinstance(layer.neuron, Threshold) else ["scale", "offset"]
-    return [f"layers.{index}.{name}" for name in ["codes", *own]]
+def _neuron(entry: Any, tensors: Tensors) -> Neuron:
+    kind = _field(entry, "kind")
+    kinds = {name: build for build, name in NEURON_KINDS.items()}
+    wanted = " or ".join(f'"{name}"' for name in kinds)
+    require(isinstance(kind, str) and kind in kinds, "neuron.kind", wanted, kind)
+    values: dict[str, Any] = {}
+    for each in fields(kinds[kind]):
+        if each.type == "int":
+            values[each.name] = _field(entry, each.name)
+        elif each.default is MISSING:
+            values[each.name] = _tensor(tensors, each.name)
+        else:
+            values[each.name] = tensors.get(each.name)
+    numbers = {name for name, value in values.items() if isinstance(value, int)}
+    given = set(entry) - {"kind"}
+    require(given <= numbers, "neuron", f"without {sorted(given - numbers)}", sorted(entry))
+    return kinds[kind](**values)
 
 
 def _field(record: Any, name: str) -> Any:
@@ -219,6 +243,10 @@ def _record(entry: Any, name: str, build: Callable[..., Built]) -> Built:
     return build(**values)
 
 
+def _optional(entry: Any, name: str, build: Callable[..., Built]) -> Built | None:
+    return None if _field(entry, name) is None else _record(entry, name, build)
+
+
 def _tuple(record: Any, name: str) -> tuple[Any, ...]:
     values = _field(record, name)
     require(isinstance(values, list), name, "a list", values)
@@ -226,6 +254,5 @@ def _tuple(record: Any, name: str) -> tuple[Any, ...]:
 
 
 def _tensor(tensors: Tensors, name: str) -> NDArray[Any]:
-    field = name.rsplit(".", 1)[-1]
-    require(name in tensors, field, f"the tensor {name}", "missing")
+    require(name in tensors, name, "a tensor of the layer", "missing")
     return tensors[name]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from math import gcd
 
-from bbnn.description import Dense, Logits, Network
+from bbnn.description import Layer, Logits, Network
 from bbnn.interface import PIXELS_PER_BEAT
 
 
-def crossbar_cycles(layer: Dense) -> int:
+def crossbar_cycles(layer: Layer) -> int:
     """Return the cycles in which one vector reads the crossbar of one group of columns."""
     return layer.drive.bits * layer.row_groups
 
 
-def neurons(layer: Dense) -> int:
+def neurons(layer: Layer) -> int:
     """Return how many neurons work side by side: N, a divisor of `lanes_out`.
 
     A group of columns must leave while the next is summed; the fewest neurons that manage this.
@@ -30,7 +30,7 @@ def neurons(layer: Dense) -> int:
     return next(fits, lanes)
 
 
-def pass_cycles(layer: Dense) -> int:
+def pass_cycles(layer: Layer) -> int:
     """Return the cycles of one vector: each column group is summed, and leaves, behind the last."""
     lanes, together = layer.folding.lanes_out, neurons(layer)
     last = layer.columns - (layer.column_groups - 1) * lanes
@@ -38,7 +38,7 @@ def pass_cycles(layer: Dense) -> int:
     return (layer.column_groups - 1) * group + max(crossbar_cycles(layer), -(-last // together))
 
 
-def load_cycles(layer: Dense, chunk: int) -> int:
+def load_cycles(layer: Layer, chunk: int) -> int:
     """Return the cycles in which the replay buffer takes one vector in chunks of `chunk` elements.
 
     A piece a cycle, and for every word one more cycle for each plane but the first.
@@ -47,7 +47,7 @@ def load_cycles(layer: Dense, chunk: int) -> int:
     return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
 
 
-def noise_step(layer: Dense, lfsr_width: int) -> int:
+def noise_step(layer: Layer, lfsr_width: int) -> int:
     """Return the random bits that a layer draws per cycle.
 
     It divides every word of the noise plane, the last ones too, so that no word ends inside a step.
@@ -61,7 +61,7 @@ def noise_step(layer: Dense, lfsr_width: int) -> int:
     return max(step for step in range(1, lfsr_width + 1) if common % step == 0)
 
 
-def filling_cycles(layer: Dense, lfsr_width: int) -> int:
+def filling_cycles(layer: Layer, lfsr_width: int) -> int:
     """Return the cycles in which a noise plane is filled once; 0 if the layer has none."""
     if layer.noise is None:
         return 0

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Dense, Network, Threshold
+from bbnn.description import Layer, Network, Threshold
 from bbnn.errors import require, require_int
 from golden.noise import member_weights, plus_or_minus, weights
 
@@ -88,14 +88,14 @@ def checked_members(network: Network, members: int | None) -> int:
     return require_int("members", members, 1, network.max_members)
 
 
-def crossbar(layer: Dense, drives: Reals, matrix: Reals) -> Reals:
+def crossbar(layer: Layer, drives: Reals, matrix: Reals) -> Reals:
     """Return the column sums y, shape (N, columns), exact integers in a float type."""
     if layer.reach >= 2**24:
         return drives.astype(np.float64) @ matrix.astype(np.float64)
     return drives @ matrix
 
 
-def neuron(layer: Dense, sums: Reals) -> Reals:
+def neuron(layer: Layer, sums: Reals) -> Reals:
     """Return the layer's output: +-1, +1 where y >= threshold, or scale * y + offset, exact."""
     if isinstance(layer.neuron, Threshold):
         # A threshold is at most reach + 1, so the sums' own type holds it exactly.

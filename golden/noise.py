@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Dense, Ensemble, Network
+from bbnn.description import Layer, Ensemble, Network
 from golden.lfsr import bits, runs
 
 Bits = NDArray[np.uint8]
@@ -23,7 +23,7 @@ RUN = 1 << 15
 """Random bits drawn at once: enough to amortise the calls, few enough for a single image."""
 
 
-def planes(layer: Dense, lfsr_width: int, count: int) -> tuple[Bits, Bits]:
+def planes(layer: Layer, lfsr_width: int, count: int) -> tuple[Bits, Bits]:
     """Return the first `count` fillings of the noise plane: R (count, I, K) and C (count, J, b)."""
     assert layer.noise is not None
     return _split(layer, bits(layer.noise.seed, lfsr_width, count * layer.noise_bits))
@@ -53,7 +53,7 @@ def plus_or_minus(condition: NDArray[np.bool_]) -> NDArray[np.float32]:
     return (2 * condition.view(np.int8) - 1).astype(np.float32)
 
 
-def members_per_filling(layer: Dense, ensemble: Ensemble) -> int:
+def members_per_filling(layer: Layer, ensemble: Ensemble) -> int:
     """Return how many members read one filling of the noise plane."""
     return 2**layer.probability_bits if ensemble.stratified else 1
 
@@ -82,7 +82,7 @@ def member_weights(
                 yield weights(layer.codes, word)
 
 
-def _fillings(layer: Dense, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
+def _fillings(layer: Layer, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
     """Yield one filling after the other, endlessly, as words of rows (I, G) and of columns (J,)."""
     assert layer.noise is not None
     count = max(1, RUN // layer.noise_bits)
@@ -92,7 +92,7 @@ def _fillings(layer: Dense, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
         yield from zip(rows, _packed(column_noise), strict=True)
 
 
-def _split(layer: Dense, stream: Bits) -> tuple[Bits, Bits]:
+def _split(layer: Layer, stream: Bits) -> tuple[Bits, Bits]:
     """Cut whole fillings into R (count, I, K) and C (count, J, b)."""
     assert layer.noise is not None
     drawn = stream.reshape(-1, layer.noise_bits)

@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bbnn.description import Dense
+from bbnn.description import Layer
 from bbnn.schedule import neurons
 from hdl.crossbar import Sums
 from hdl.widths import index_bits
@@ -23,7 +23,7 @@ __all__ = ["ColumnSums", "Columns"]
 class ColumnSums(data.StructLayout):
     """The sums y of `neurons` columns; `chunk` counts the chunks of a vector from 0."""
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         chunks = -(-layer.columns // neurons(layer))
         width = bits_for(layer.reach) + 1
         super().__init__(
@@ -43,7 +43,7 @@ class Columns(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
 
     Members
     -------
@@ -54,7 +54,7 @@ class Columns(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         super().__init__(
             {

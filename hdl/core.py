@@ -14,7 +14,7 @@ from bbnn.schedule import neurons
 from hdl.axi import Axi4Lite, Axi4Stream
 from hdl.control import Control
 from hdl.ensemble import Beat, Ensemble
-from hdl.layer import Layer
+from hdl.layer import LayerCore
 from hdl.neuron import logit_width
 from hdl.widths import index_bits
 
@@ -66,7 +66,7 @@ class DataPath(wiring.Component):
         source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
         seed_start = 0
         for index, layer in enumerate(network.layers):
-            block = Layer(layer, network.ensemble, lfsr_width=network.lfsr_width, chunk=chunk)
+            block = LayerCore(layer, network.ensemble, lfsr_width=network.lfsr_width, chunk=chunk)
             m.submodules[layer.name] = block
             wiring.connect(m, source, block.i)
             ensembles = index == network.first_ensembling

@@ -10,7 +10,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bbnn.description import Dense
+from bbnn.description import Layer
 from hdl.lanes import Lanes
 from hdl.popcount import column_counts
 from hdl.widths import index_bits
@@ -24,7 +24,7 @@ LUT_ROM_DEPTH = 64
 """A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
 
 
-def code_words(layer: Dense) -> list[int]:
+def code_words(layer: Layer) -> list[int]:
     """Return the code memory: a word per column group and row group, row groups inside.
 
     Row s, code bit k, lane p is bit ``(s*(b + 1) + k) * lanes_out + p`` (``hdl.lanes``); rows and
@@ -47,15 +47,16 @@ class Sums(data.StructLayout):
     """The sums of one group of columns, before the neurons.
 
     With A = `agreeing[p]` (the weighted count of lanes at +1) and B = `driven` (the weighted count
-    of driven rows; absent for sign drives, where it is the number of rows), ``y = 2 * A - B``.
+    of driven rows; absent for signs that are not masked, where it is the number of rows),
+    ``y = 2 * A - B``.
     """
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         width = bits_for(layer.reach)
         fields: dict[str, data.ArrayLayout | object] = {
             "agreeing": data.ArrayLayout(unsigned(width), layer.folding.lanes_out)
         }
-        if layer.drive.kind == "unsigned":
+        if layer.drive.kind == "unsigned" or layer.masked:
             fields["driven"] = unsigned(width)
         super().__init__(fields)  # type: ignore[arg-type]
 
@@ -70,7 +71,7 @@ class Crossbar(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
 
     Members
     -------
@@ -85,6 +86,8 @@ class Crossbar(wiring.Component):
     column_group : Out(range(column_groups))
     drive : In(lanes_in)
         Word at `vector_address`.
+    driven : In(lanes_in)
+        Its rows that do not carry 0; absent unless the layer is masked.
     row_noise, column_noise : In(...)
         Words at `row_group` and `column_group` (``hdl.noise_plane``); absent where b is 0.
     o : Out(stream.Signature(Sums(layer)))
@@ -97,15 +100,17 @@ class Crossbar(wiring.Component):
     row_group: Signal
     column_group: Signal
     drive: Signal
+    driven: Signal
     row_noise: Signal
     column_noise: Signal
     o: stream.Interface
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
+        masked = {"driven": In(lanes_in)} if layer.masked else {}
         noise = {}
-        if layer.noise is not None:
+        if layer.noise is not None and layer.probability_bits:
             noise = {
                 "row_noise": In(lanes_in * layer.noise.row_bits),
                 "column_noise": In(lanes_out * layer.probability_bits),
@@ -119,6 +124,7 @@ class Crossbar(wiring.Component):
                 "row_group": Out(index_bits(layer.row_groups)),
                 "column_group": Out(index_bits(layer.column_groups)),
                 "drive": In(lanes_in),
+                **masked,
                 **noise,
                 "o": Out(stream.Signature(Sums(layer))),
             }
@@ -190,18 +196,21 @@ class Crossbar(wiring.Component):
             lanes_out=lanes_out,
             probability_bits=layer.probability_bits,
             row_bits=layer.noise.row_bits if layer.noise else 0,
-            drive_kind=layer.drive.kind,
+            drive_kind="masked" if layer.masked else layer.drive.kind,
         )
         m.d.comb += [lanes.drive.eq(self.drive), lanes.codes.eq(read.data)]
-        if layer.noise is not None:
+        if layer.masked:
+            m.d.comb += lanes.driven.eq(self.driven)
+        if layer.probability_bits:
             m.d.comb += [
                 lanes.row_noise.eq(self.row_noise),
                 lanes.column_noise.eq(self.column_noise),
             ]
         counted = [(lanes.counts[p], self.o.p.agreeing[p]) for p in range(lanes_out)]
-        if layer.drive.kind == "unsigned":
+        if "driven" in Sums(layer).members:
+            rows = self.driven if layer.masked else self.drive
             ones = Signal(range(layer.folding.lanes_in + 1))
-            m.d.comb += ones.eq(column_counts(m, [list(self.drive)])[0])
+            m.d.comb += ones.eq(column_counts(m, [list(rows)])[0])
             counted.append((ones, self.o.p.driven))
 
         # Accumulation.

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bbnn.description import Dense, Network
+from bbnn.description import Layer, Network
 from bbnn.errors import InputError
 from bbnn.interface import as_json
 from bbnn.interface_document import markdown
@@ -55,7 +55,7 @@ def generate(network: Network, folder: Path) -> Path:
     return folder / f"{network.name}.v"
 
 
-def code_width(layer: Dense) -> int:
+def code_width(layer: Layer) -> int:
     """Return the bits that the crossbar reads from its code memory per cycle."""
     return layer.folding.lanes_in * layer.folding.lanes_out * (layer.probability_bits + 1)
 

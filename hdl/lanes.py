@@ -8,7 +8,7 @@ carries out of its b low bits, or if it is ``2**b``.
 from __future__ import annotations
 
 from math import gcd
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
@@ -22,27 +22,32 @@ from hdl.popcount import add_triples, column_counts, named
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Lanes"]
+__all__ = ["DriveKind", "Lanes"]
+
+DriveKind = Literal["unsigned", "sign", "masked"]
 
 
 class Lanes(wiring.Component):
     """The lanes of one crossbar layer, one lane for each row and column of a fold.
 
-    A lane's bit is ``d & w`` for unsigned drives (d in {0, 1}) and ``d == w`` for signs (1 is +1,
-    0 is -1). A caller that has fewer rows pads with code 0 and a drive of 0, or of 1 for signs:
-    such a lane counts nothing. No latency.
+    A lane's bit is ``d & w`` for unsigned drives (d in {0, 1}), ``d == w`` for signs (1 is +1, 0 is
+    -1) and ``driven & (d == w)`` for masked signs, whose rows can also carry 0. A caller that has
+    fewer rows pads with code 0 and a drive of 0, or of 1 for signs, or with rows that are not
+    driven: such a lane counts nothing. No latency.
 
     Parameters
     ----------
     lanes_in, lanes_out : S rows and P columns.
     probability_bits : b, 0..8; with 0 a code is the weight itself and there is no noise.
     row_bits : K, noise bits of a row, at least b. Bit t of column p is bit (p*b + t) mod K of them.
-    drive_kind : "unsigned" or "sign".
+    drive_kind : "unsigned", "sign" or "masked".
 
     Members
     -------
     drive : In(S)
         Bit s drives row s.
+    driven : In(S)
+        Bit s is 0 where row s carries 0. Absent but for masked signs.
     codes : In(S*(b+1)*P)
         Column vectors: bit k of row s's P codes lies at ``(s*(b+1) + k)*P``, column 0 first.
     row_noise : In(S*K)
@@ -54,6 +59,7 @@ class Lanes(wiring.Component):
     """
 
     drive: Signal
+    driven: Signal
     codes: Signal
     row_noise: Signal
     column_noise: Signal
@@ -66,15 +72,14 @@ class Lanes(wiring.Component):
         lanes_out: int,
         probability_bits: int,
         row_bits: int = 0,
-        drive_kind: Literal["unsigned", "sign"],
+        drive_kind: DriveKind,
     ) -> None:
         require_int("lanes_in", lanes_in, 1, 65535)
         require_int("lanes_out", lanes_out, 1, 65535)
         require_int("probability_bits", probability_bits, 0, MAX_PROBABILITY_BITS)
         require_int("row_bits", row_bits, probability_bits, 65535)
-        require(
-            drive_kind in ("unsigned", "sign"), "drive_kind", '"unsigned" or "sign"', drive_kind
-        )
+        known = drive_kind in get_args(DriveKind)
+        require(known, "drive_kind", '"unsigned", "sign" or "masked"', drive_kind)
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out
         self.probability_bits = probability_bits
@@ -85,6 +90,8 @@ class Lanes(wiring.Component):
             "codes": In(lanes_in * (probability_bits + 1) * lanes_out),
             "counts": Out(data.ArrayLayout(unsigned(bits_for(lanes_in)), lanes_out)),
         }
+        if drive_kind == "masked":
+            members["driven"] = In(lanes_in)
         if probability_bits:
             members["row_noise"] = In(lanes_in * row_bits)
             members["column_noise"] = In(probability_bits * lanes_out)
@@ -101,8 +108,11 @@ class Lanes(wiring.Component):
         for s in range(self.lanes_in):
             weight = self._weight(m, s, inverted)
             # A row's drive selects rather than masks: no need to repeat it for every column.
-            off = ~weight if self.drive_kind == "sign" else 0
-            lanes.append(named(m, f"lane_{s}", Mux(self.drive[s], weight, off)))
+            off = 0 if self.drive_kind == "unsigned" else ~weight
+            lane = Mux(self.drive[s], weight, off)
+            if self.drive_kind == "masked":
+                lane = Mux(self.driven[s], lane, 0)
+            lanes.append(named(m, f"lane_{s}", lane))
         ranks = [lanes] if self.probability_bits else add_triples(m, lanes)
         for p, count in enumerate(column_counts(m, ranks)):
             m.d.comb += self.counts[p].eq(count)

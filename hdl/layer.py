@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bbnn.description import Dense, Ensemble, Threshold
+from bbnn.description import Layer, Ensemble, Threshold
 from hdl.columns import Columns
 from hdl.crossbar import Crossbar
 from hdl.neuron import LogitNeuron, ThresholdNeurons
@@ -18,10 +18,10 @@ from hdl.replay import ReplayBuffer
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Layer"]
+__all__ = ["LayerCore"]
 
 
-class Layer(wiring.Component):
+class LayerCore(wiring.Component):
     """Take vectors in chunks, run each `passes` times, give the neurons' outputs.
 
     An idle layer whose noise is drawn gives its first hidden output ``load_cycles +
@@ -31,7 +31,7 @@ class Layer(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
     ensemble : Ensemble
     lfsr_width : int
     chunk : int
@@ -56,7 +56,7 @@ class Layer(wiring.Component):
     members: Signal
     seed: Signal
 
-    def __init__(self, layer: Dense, ensemble: Ensemble, *, lfsr_width: int, chunk: int) -> None:
+    def __init__(self, layer: Layer, ensemble: Ensemble, *, lfsr_width: int, chunk: int) -> None:
         self.layer = layer
         self.ensemble = ensemble
         self.lfsr_width = lfsr_width

@@ -10,7 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bbnn.description import Dense, Logits, Threshold
+from bbnn.description import Layer, Logits, Threshold
 from bbnn.schedule import neurons
 from hdl.columns import ColumnSums
 
@@ -28,7 +28,7 @@ class ThresholdNeurons(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
         With a `Threshold` neuron.
 
     Members
@@ -41,7 +41,7 @@ class ThresholdNeurons(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         super().__init__(
             {
@@ -86,7 +86,7 @@ class LogitNeuron(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
         With a `Logits` neuron.
 
     Members
@@ -98,7 +98,7 @@ class LogitNeuron(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         super().__init__(
             {
@@ -135,7 +135,7 @@ class LogitNeuron(wiring.Component):
         return m
 
 
-def logit_width(layer: Dense) -> int:
+def logit_width(layer: Layer) -> int:
     """Return the bits that hold every logit of `layer`, sign included."""
     neuron = layer.neuron
     assert isinstance(neuron, Logits)

@@ -12,7 +12,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bbnn.description import Dense, Ensemble
+from bbnn.description import Layer, Ensemble
 from bbnn.schedule import noise_step
 from hdl.lfsr import LFSR
 from hdl.noise_memory import NoiseMemory
@@ -34,7 +34,7 @@ class NoisePlane(wiring.Component):
 
     Parameters
     ----------
-    layer : Dense
+    layer : Layer
         Geometry: rows, columns, lanes, K and b.
     ensemble : Ensemble
         `reseed` and `stratified`.
@@ -73,7 +73,7 @@ class NoisePlane(wiring.Component):
     row_noise: Signal
     column_noise: Signal
 
-    def __init__(self, layer: Dense, ensemble: Ensemble, lfsr_width: int) -> None:
+    def __init__(self, layer: Layer, ensemble: Ensemble, lfsr_width: int) -> None:
         assert layer.noise is not None
         self.layer = layer
         self.ensemble = ensemble

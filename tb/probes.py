@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Dense, Logits, Network
+from bbnn.description import Layer, Logits, Network
 from bbnn.schedule import neurons
 
 DATA_PATH = "dut.data_path"
@@ -61,7 +61,7 @@ def transfers(path: Path) -> dict[int, list[str]]:
     return result
 
 
-def vector(layer: Dense, payloads: list[str], number: int) -> NDArray[np.int64]:
+def vector(layer: Layer, payloads: list[str], number: int) -> NDArray[np.int64]:
     """Return the outputs in a layer's vector `number`, shape (columns,): +-1, or logits.
 
     It ends early where the core did, and where a payload holds unknown bits.

@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.sim._async import SimulatorContext
 from hypothesis import strategies as st
 
-from bbnn.description import Dense, Drive, Folding, Logits, Neuron, NoisePlane, Threshold
+from bbnn.description import Layer, Drive, Folding, Logits, Neuron, NoisePlane, Threshold
 from hdl.core import Core
 from simtools import Testbench, run
 
@@ -29,7 +29,7 @@ def dense(
     k: int | None = None,
     neuron: Neuron | None = None,
     seed: int = 3,
-) -> Dense:
+) -> Layer:
     """Return a layer of random codes.
 
     bits : planes of an unsigned drive, 0 for a sign drive. b, k : probability bits and row bits.
@@ -39,7 +39,7 @@ def dense(
     drive = Drive(kind="unsigned", bits=bits) if bits else Drive(kind="sign")
     reach = rows * drive.maximum
     thresholds = rng.integers(-reach // 3, reach // 3 + 2, columns)
-    return Dense(
+    return Layer(
         name="layer",
         drive=drive,
         codes=rng.integers(0, 2**b + 1, (rows, columns)),
@@ -50,7 +50,7 @@ def dense(
     )
 
 
-def any_layer(data: st.DataObject, least_b: int = 0) -> Dense:
+def any_layer(data: st.DataObject, least_b: int = 0) -> Layer:
     """Draw a small layer of any geometry and of at least `least_b` probability bits."""
     rows, columns = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
     lanes_in = data.draw(st.integers(1, rows))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bbnn.description import (
-    Dense,
+    Layer,
     Drive,
     Ensemble,
     Folding,
@@ -57,7 +57,7 @@ def random_network(
         k = row_bits[i] if row_bits else b
         noise = NoisePlane(row_bits=k, seed=int(rng.integers(1, 2**lfsr_width, dtype=np.uint64)))
         layers.append(
-            Dense(
+            Layer(
                 name="output" if i == len(probability_bits) - 1 else f"hidden_{i}",
                 drive=drive,
                 codes=rng.integers(0, 2**b + 1, (rows, columns)),

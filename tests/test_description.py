@@ -12,7 +12,7 @@ import pytest
 from bbnn.description import (
     LOGIT_LIMIT,
     MAX_MEMBERS,
-    Dense,
+    Layer,
     Drive,
     Ensemble,
     Folding,
@@ -30,7 +30,7 @@ def refused(message: str) -> Any:
     return pytest.raises(InputError, match=f"^{re.escape(message)}$")
 
 
-def hidden(**changes: Any) -> Dense:
+def hidden(**changes: Any) -> Layer:
     """Return a valid hidden layer, 6 x 4 with b = 2 and sign drives, but for `changes`."""
     fields: dict[str, Any] = {
         "name": "hidden",
@@ -41,7 +41,7 @@ def hidden(**changes: Any) -> Dense:
         "folding": Folding(lanes_in=4, lanes_out=3),
         "noise": NoisePlane(row_bits=2, seed=1),
     }
-    return Dense(**(fields | changes))
+    return Layer(**(fields | changes))
 
 
 def logits(**changes: Any) -> Logits:
@@ -76,10 +76,10 @@ FRACTIONS: Any = np.zeros(4)
         ({"probability_bits": -1}, "probability_bits must be an integer in 0..8, not -1"),
         ({"probability_bits": 9}, "probability_bits must be an integer in 0..8, not 9"),
         ({"probability_bits": True}, "probability_bits must be an integer in 0..8, not True"),
-        ({"noise": None}, "noise must be set where probability_bits > 0, not None"),
+        ({"noise": None}, "noise must be set where probability_bits > 0 or dropout is, not None"),
         (
             {"probability_bits": 0, "codes": CODE // 5},
-            "noise must be None where probability_bits is 0, not NoisePlane(row_bits=2, seed=1)",
+            "noise must be None where nothing is random, not NoisePlane(row_bits=2, seed=1)",
         ),
         (
             {"noise": NoisePlane(row_bits=1, seed=1)},
@@ -195,9 +195,9 @@ def test_plain_binary_layer_draws_nothing() -> None:
     [
         ("ternary", 1, 'drive.kind must be "sign" or "unsigned", not \'ternary\''),
         ("sign", 2, "drive.bits must be an integer in 1..1, not 2"),
-        ("unsigned", 0, "drive.bits must be an integer in 1..8, not 0"),
-        ("unsigned", 9, "drive.bits must be an integer in 1..8, not 9"),
-        ("unsigned", 1.5, "drive.bits must be an integer in 1..8, not 1.5"),
+        ("unsigned", 0, "drive.bits must be an integer in 1..16, not 0"),
+        ("unsigned", 17, "drive.bits must be an integer in 1..16, not 17"),
+        ("unsigned", 1.5, "drive.bits must be an integer in 1..16, not 1.5"),
     ],
 )
 def test_drive_refuses(kind: Any, bits: Any, message: str) -> None:
@@ -232,7 +232,7 @@ NETWORK = random_network()
 FIRST, SECOND, LAST = NETWORK.layers
 
 
-def seeded(layer: Dense, seed: Any) -> Dense:
+def seeded(layer: Layer, seed: Any) -> Layer:
     return replace(layer, noise=NoisePlane(row_bits=1, seed=seed))
 
 
@@ -269,18 +269,20 @@ def test_network_refuses_names_that_differ_in_capitals_alone() -> None:
 
 def test_network_refuses_kinds_of_layers_out_of_place() -> None:
     low = Threshold(thresholds=np.zeros(9, np.int64))
-    with refused("layers[0].drive.kind must be \"unsigned\", not 'sign'"):
+    source = "like the pixels of input_shape"
+    with refused(f"layers[0].drive must be unsigned of 8 bits, {source}, not 'sign'"):
         replace(
             NETWORK,
             layers=(replace(FIRST, drive=Drive(kind="sign"), neuron=low), SECOND, LAST),
         )
-    with refused("layers[0].drive.bits must be 8, not 4"):
+    with refused(f"layers[0].drive must be unsigned of 8 bits, {source}, not 'unsigned of 4 bits'"):
         four = Drive(kind="unsigned", bits=4)
         replace(NETWORK, layers=(replace(FIRST, drive=four, neuron=low), SECOND, LAST))
-    with refused("layers[1].drive.kind must be \"sign\", not 'unsigned'"):
+    source = "like the columns of layers[0]"
+    with refused(f"layers[1].drive must be sign, {source}, not 'unsigned of 8 bits'"):
         byte = replace(SECOND, drive=Drive(kind="unsigned", bits=8))
         replace(NETWORK, layers=(FIRST, byte, LAST))
-    kinds = "Logits in the last layer, Threshold before it"
+    kinds = "Logits in the last layer and no other"
     with refused(f"layers[1].neuron must be {kinds}, not 'Threshold'"):
         replace(NETWORK, layers=(FIRST, SECOND), classes=("a",) * 7)
     early = logits(scale=np.ones(7, int), offset=np.ones(7, int))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bbnn.description import Dense, Logits, Network, NoisePlane
+from bbnn.description import Layer, Logits, Network, NoisePlane
 from bbnn.model_file import digest
 from networks import random_network
 
@@ -16,7 +16,7 @@ NETWORK = replace(
 )
 
 
-def edited(layer: Dense, array: str) -> Dense:
+def edited(layer: Layer, array: str) -> Layer:
     """Return `layer` with the first element of one of its arrays moved by one within its range."""
     if array == "codes":
         codes = layer.codes.copy()

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bbnn.data import load as load_data
-from bbnn.description import Dense, Drive, Folding, Logits, Network, Threshold
+from bbnn.description import Layer, Drive, Folding, Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.lfsr import TAPS
 from bbnn.model_file import load
@@ -62,7 +62,7 @@ class Plain:
             vector = self.layer(index, layer, vector, member)
         return vector
 
-    def layer(self, index: int, layer: Dense, vector: list[int], member: int) -> list[int]:
+    def layer(self, index: int, layer: Layer, vector: list[int], member: int) -> list[int]:
         b = layer.probability_bits
         stratified = self.network.ensemble.stratified
         stream = self.streams[index]
@@ -193,7 +193,7 @@ def test_sums_beyond_float32() -> None:
     first = replace(network.layers[0], codes=codes, neuron=plain)
     network = replace(network, layers=(first,), input_shape=(2, rows // 2, 1))
     assert np.array_equal(logits(network, images, 1)[:, 0], sums)
-    hidden = Dense(
+    hidden = Layer(
         name="hidden",
         drive=Drive(kind="unsigned", bits=8),
         codes=codes,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbnn.description import Dense
+from bbnn.description import Layer
 from bbnn.schedule import crossbar_cycles
 from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.noise import weights, words
@@ -23,7 +23,7 @@ Bits = np.ndarray[Any, Any]
 class Memories:
     """What surrounds a crossbar: a vector and a filling of noise, in words as the memories give."""
 
-    def __init__(self, layer: Dense, rng: np.random.Generator) -> None:
+    def __init__(self, layer: Layer, rng: np.random.Generator) -> None:
         self.layer = layer
         lanes_in, b = layer.folding.lanes_in, layer.probability_bits
         signs = layer.drive.kind == "sign"
@@ -64,7 +64,7 @@ class Memories:
         return [{"agreeing": group, **extra} for group in agreeing]
 
 
-def crossbar(layer: Dense, stall: int = 3, *, must_stall: bool = True) -> Recording:
+def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Recording:
     """Run some vectors with pauses between them and a reader that makes the crossbar wait."""
     dut = Crossbar(layer)
     rng = np.random.default_rng(12)

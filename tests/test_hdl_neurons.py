@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bbnn.description import Dense, Logits, Network, Threshold
+from bbnn.description import Layer, Logits, Network, Threshold
 from bbnn.schedule import crossbar_cycles, load_cycles, neurons
 from blocks import Recording, dense, groups, logits_of, packed, play
 from golden.network import crossbar, neuron
 from golden.noise import member_weights
 from hdl.columns import Columns
-from hdl.layer import Layer
+from hdl.layer import LayerCore
 from hdl.neuron import LogitNeuron, ThresholdNeurons, logit_width
 from networks import random_network
 from simtools import reader, run, writer
 
 
-def columns(layer: Dense, stall: int = 3) -> Recording:
+def columns(layer: Layer, stall: int = 3) -> Recording:
     """Send twelve vectors' sums, the extremes among them."""
     dut = Columns(layer)
     rng = np.random.default_rng(21)
@@ -90,7 +90,7 @@ def test_columns_take_the_stated_cycles(case: str) -> None:
     assert taken == [*starts, *(chunks + start for start in starts), 2 * chunks]
 
 
-def threshold_neurons(layer: Dense, stall: int = 3) -> Recording:
+def threshold_neurons(layer: Layer, stall: int = 3) -> Recording:
     """Send sums just below and on the thresholds, and the extremes."""
     dut = ThresholdNeurons(layer)
     assert isinstance(layer.neuron, Threshold)
@@ -117,7 +117,7 @@ def threshold_neurons(layer: Dense, stall: int = 3) -> Recording:
     )
 
 
-def with_limits(layer: Dense) -> Dense:
+def with_limits(layer: Layer) -> Layer:
     """Give the first and last columns the extreme thresholds: always firing, never firing."""
     assert isinstance(layer.neuron, Threshold)
     layer.neuron.thresholds[0] = -layer.reach
@@ -142,7 +142,7 @@ def test_threshold_neurons(case: str, stall: int) -> None:
     threshold_neurons(THRESHOLDS[case], stall)
 
 
-def logit_neuron(layer: Dense, stall: int = 3) -> Recording:
+def logit_neuron(layer: Layer, stall: int = 3) -> Recording:
     """Send the extreme sums and some between them."""
     dut = LogitNeuron(layer)
     rng = np.random.default_rng(22)
@@ -201,7 +201,7 @@ def test_logit_width(scale: int, offset: int, width: int) -> None:
     ],
     ids=["threshold", "logit"],
 )
-def test_neurons_have_the_stated_latency(block: Any, layer: Dense, latency: int) -> None:
+def test_neurons_have_the_stated_latency(block: Any, layer: Layer, latency: int) -> None:
     dut = block(layer)
     valid = []
 
@@ -221,7 +221,7 @@ def test_neurons_have_the_stated_latency(block: Any, layer: Dense, latency: int)
 def layer(network: Network, index: int, chunk: int, stall: int = 3) -> Recording:
     """Run three vectors through a layer as often as its place in the network asks for."""
     described = network.layers[index]
-    dut = Layer(described, network.ensemble, lfsr_width=network.lfsr_width, chunk=chunk)
+    dut = LayerCore(described, network.ensemble, lfsr_width=network.lfsr_width, chunk=chunk)
     rng = np.random.default_rng(23)
     members = network.ensemble.members
     passes = members if index == network.first_ensembling else 1
@@ -285,7 +285,7 @@ def test_layer(case: str, stall: int) -> None:
 def test_an_idle_layer_has_the_stated_latency() -> None:
     network = random_network(1, probability_bits=(0, 0, 0))
     described = network.layers[1]
-    dut = Layer(described, network.ensemble, lfsr_width=32, chunk=3)
+    dut = LayerCore(described, network.ensemble, lfsr_width=32, chunk=3)
     cycles = 0
 
     async def watch(ctx: Any) -> None:

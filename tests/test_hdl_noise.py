@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbnn.description import Dense, Ensemble
+from bbnn.description import Layer, Ensemble
 from bbnn.schedule import filling_cycles
 from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.lfsr import bits
@@ -120,7 +120,7 @@ def test_noise_memory(step: int, word: int, length: int, stall: int) -> None:
 
 
 def noise_plane(
-    layer: Dense,
+    layer: Layer,
     *,
     members: int,
     images: int = 3,
@@ -172,7 +172,7 @@ def noise_plane(
     return play(dut, read)
 
 
-def lane_words(layer: Dense, row_noise: int, column_noise: int) -> np.ndarray[Any, Any]:
+def lane_words(layer: Layer, row_noise: int, column_noise: int) -> np.ndarray[Any, Any]:
     """Return the words (S, P) that the lanes make of what a noise plane gives."""
     assert layer.noise is not None
     s_count, p_count = layer.folding.lanes_in, layer.folding.lanes_out
@@ -185,7 +185,7 @@ def lane_words(layer: Dense, row_noise: int, column_noise: int) -> np.ndarray[An
     return result
 
 
-PLANES: dict[str, tuple[Dense, dict[str, Any]]] = {
+PLANES: dict[str, tuple[Layer, dict[str, Any]]] = {
     "coins": (dense(5, 7, 2, 3), {"members": 3}),
     "one-member": (dense(4, 4, 2, 2), {"members": 1}),
     "one-group": (dense(3, 2, 3, 2), {"members": 2}),

@@ -103,8 +103,8 @@ def refused(message: str) -> Any:
 FIELDS: list[tuple[list[str | int], Any, str]] = [
     (
         ["format_version"],
-        2,
-        "format_version must be at most 1, the newest this program reads, not 2",
+        3,
+        "format_version must be 2, the one that this program reads, not 3",
     ),
     (["format_version"], 0, "format_version must be a version, not 0"),
     (["format_version"], True, "format_version must be a version, not True"),
@@ -118,20 +118,30 @@ FIELDS: list[tuple[list[str | int], Any, str]] = [
     (["figures"], [], "figures must be a JSON object, not []"),
     (["ensemble"], 3, "ensemble must be a JSON object, not 3"),
     (["ensemble", "members"], 0, "ensemble.members must be an integer in 1..65535, not 0"),
-    (["ensemble", "extra"], 0, "ensemble must be members and stratified and reseed, not [...]"),
+    (
+        ["ensemble", "extra"],
+        0,
+        "ensemble must be members and stratified and reseed and resample, not [...]",
+    ),
     (["layers"], {}, "layers must be a list, not {}"),
-    (["layers", 0], None, "layers[0].kind must be a field of a JSON object, not None"),
-    (["layers", 1, "kind"], "conv", "layers[1].kind must be \"dense\", not 'conv'"),
+    (["layers", 0], None, "layers[0].name must be a field of a JSON object, not None"),
+    (["layers", 1, "window"], 3, "layers[1].window must be a JSON object, not 3"),
+    (["layers", 1, "pool"], {"size": 2}, "layers[1].pool must be kind and size, not ['size']"),
+    (["layers", 1, "neuron", "bits"], 2, "layers[1].neuron must be without ['bits'], not [...]"),
+    (["steps"], 2, "steps must be an integer in 1..1, not 2"),
     (["layers", 1, "neuron"], [], "layers[1].kind must be a field of a JSON object, not []"),
     (
         ["layers", 1, "neuron", "kind"],
         "relu",
-        'layers[1].neuron.kind must be "threshold" or "logits", not \'relu\'',
+        (
+            'layers[1].neuron.kind must be "threshold" or "quantised" or "spiking" or "logits", '
+            "not 'relu'"
+        ),
     ),
     (
         ["layers", 0, "neuron", "kind"],
         "logits",
-        "layers[0].scale must be the tensor layers.0.scale, not 'missing'",
+        "layers[0].scale must be a tensor of the layer, not 'missing'",
     ),
     (
         ["layers", 2, "neuron", "fraction_bits"],
@@ -156,7 +166,7 @@ FIELDS: list[tuple[list[str | int], Any, str]] = [
     (
         ["layers", 1, "noise"],
         None,
-        "layers[1].noise must be set where probability_bits > 0, not None",
+        "layers[1].noise must be set where probability_bits > 0 or dropout is, not None",
     ),
     (
         ["layers", 1, "noise", "seed"],
@@ -206,7 +216,7 @@ def test_no_field_may_be_missing(tmp_path: Path) -> None:
     whole: dict[str, Any] = {}
     changed(tmp_path / "m.safetensors", lambda header, _: whole.update(copy.deepcopy(header)))
     places = fields_of(whole)
-    assert len(places) == 8 + 3 + 3 * 7 + 3 * 5 + 1 + 2 * 2
+    assert len(places) == 11 + 4 + 3 * 9 + 3 * 5 + 1 + 2 * 2
     for place in places:
 
         def change(header: Any, _: Any, place: tuple[str | int, ...] = place) -> None:
@@ -223,7 +233,7 @@ TENSORS: list[tuple[str, Any, str]] = [
     (
         "layers.1.codes",
         None,
-        "layers[1].codes must be the tensor layers.1.codes, not 'missing'",
+        "layers[1].codes must be a tensor of the layer, not 'missing'",
     ),
     ("spare", np.zeros(1), "tensors must be those of the layers alone, not ['spare']"),
     (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbnn.description import Dense, Network
+from bbnn.description import Layer, Network
 from golden.lfsr import bits
 from golden.noise import member_weights, planes, stratum, weights, words
 from networks import random_network
@@ -20,7 +20,7 @@ SEEDS = (1, 2, 3)
 
 def plane(
     b: int, row_bits: int, seed: int = 1, rows: int = 6, columns: int = 5, **ensemble: Any
-) -> tuple[Network, Dense]:
+) -> tuple[Network, Layer]:
     """Return a network whose first layer is under test, and that layer."""
     network = random_network(
         seed,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbnn.description import Dense, Drive, Ensemble, Folding, Logits, Network, NoisePlane, Threshold
+from bbnn.description import Layer, Drive, Ensemble, Folding, Logits, Network, NoisePlane, Threshold
 from bbnn.lfsr import TAPS
 from golden.network import crossbar, neuron, pixels
 from golden.noise import member_weights, planes, words
@@ -40,7 +40,7 @@ THRESHOLDS = integers("column \\| y")[:, 2]
 def network(stratified: bool) -> Network:
     """Return the example's layer, made a network that shows its sums as logits."""
     ones, zeros = np.ones(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
-    layer = Dense(
+    layer = Layer(
         name="example",
         drive=Drive(kind="unsigned", bits=8),
         codes=CODES,
@@ -122,7 +122,7 @@ def test_planes_and_sums() -> None:
 def test_thresholds() -> None:
     y = np.array(sums(False)[:1], np.float32)
     layer = network(False).layers[0]
-    hidden = Dense(
+    hidden = Layer(
         **{name: getattr(layer, name) for name in layer.__dataclass_fields__ if name != "neuron"},
         neuron=Threshold(thresholds=THRESHOLDS),
     )

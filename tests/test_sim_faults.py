@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbnn.description import Dense, Network, Threshold
+from bbnn.description import Layer, Network, Threshold
 from bbnn.interface import registers
 from golden.network import logits, trace
 from hdl.generate import verilog_text
@@ -115,7 +115,7 @@ def altered(network: Network, index: int, **changes: object) -> str:
     return text.replace(f"32'd{old};", f"32'd{new};")
 
 
-def never_fires(layer: Dense, neuron: int) -> Threshold:
+def never_fires(layer: Layer, neuron: int) -> Threshold:
     """Return the layer's neurons, one of which never fires."""
     assert isinstance(layer.neuron, Threshold)
     thresholds = layer.neuron.thresholds.copy()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from bbnn.cli import group
 from bbnn.data import SAMPLE, load
-from bbnn.description import Dense, Folding, Logits, Network, Threshold
+from bbnn.description import Layer, Folding, Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.model_file import digest
 from bbnn.model_file import load as load_model
@@ -38,7 +38,7 @@ def trained_layer(rng: np.random.Generator, rows: int, columns: int, maximum: in
     )
 
 
-def exported(trained: list[TrainedLayer]) -> tuple[Dense, ...]:
+def exported(trained: list[TrainedLayer]) -> tuple[Layer, ...]:
     folding = Folding(lanes_in=1, lanes_out=1)
     names = [f"layer_{index}" for index in range(len(trained))]
     return dense_layers(trained, names, [folding] * len(trained))
@@ -49,7 +49,7 @@ def normalised(layer: TrainedLayer, sums: np.ndarray) -> np.ndarray:
     return layer.gain * (sums - layer.mean) / np.sqrt(layer.variance) + layer.bias
 
 
-def integer_network(layers: tuple[Dense, ...], pixels: np.ndarray, weights: list[np.ndarray]):
+def integer_network(layers: tuple[Layer, ...], pixels: np.ndarray, weights: list[np.ndarray]):
     """Return the +-1 of every hidden layer and the logits, in int64 from the first pixel on."""
     drive, hidden = pixels.astype(np.int64), []
     for layer, matrix in zip(layers, weights, strict=True):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Dense, Drive, Folding, Logits, NoisePlane, Threshold
+from bbnn.description import Layer, Drive, Folding, Logits, NoisePlane, Threshold
 from bbnn.errors import require
 
 Reals = NDArray[np.floating[Any]]
@@ -56,10 +56,10 @@ def codes_of(probability: Reals, bits: int = PROBABILITY_BITS) -> NDArray[np.int
 
 def dense_layers(
     trained: Sequence[TrainedLayer], names: Sequence[str], foldings: Sequence[Folding]
-) -> tuple[Dense, ...]:
+) -> tuple[Layer, ...]:
     """Return the layers of a network that reads raw pixels: all hidden but the last.
 
-    Raise `InputError` where a gain is 0, a scale leaves 16 bits, or as `Dense` does.
+    Raise `InputError` where a gain is 0, a scale leaves 16 bits, or as `Layer` does.
     """
     last = len(trained) - 1
     layers = []
@@ -68,7 +68,7 @@ def dense_layers(
         upright = _upright(layer, names[index])
         reach = len(layer.probability) * drive.maximum
         layers.append(
-            Dense(
+            Layer(
                 name=names[index],
                 drive=drive,
                 codes=codes_of(upright.probability),

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.description import Dense, Logits, Network
+from bbnn.description import Layer, Logits, Network
 from bbnn.model_file import digest, load
 from bbnn.schedule import pass_cycles
 
@@ -52,7 +52,7 @@ def summary(network: Network) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Dense, run_per: str) -> dict[str, Any]:
+def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
     minus = int(np.count_nonzero(layer.codes == 0))
     stochastic = layer.stochastic_weights
     noise = layer.noise

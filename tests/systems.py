@@ -1,0 +1,373 @@
+"""Small random networks of all five systems, for golden and hardware alike; drawn from a seed.
+
+`CASES` names one network for every combination that a test should see. Thresholds, scales and
+firing thresholds lie within the bulk of the sums, so that every outcome is common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from bbnn.description import (
+    Drive,
+    Ensemble,
+    Folding,
+    Layer,
+    Logits,
+    Network,
+    Neuron,
+    NoisePlane,
+    Pool,
+    Quantised,
+    ScaleDropout,
+    SpatialDropout,
+    Spiking,
+    Threshold,
+    Window,
+)
+
+Kind = Literal["threshold", "scaled", "quantised", "spiking", "logits"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """A layer to be drawn: a convolution where `kernel` is set, else fully connected.
+
+    bits : probability bits b. row_bits : K, the least that b allows if None. levels : output bits
+    of a quantised neuron. lanes_in : input maps a cycle (rows / kernel**2)
+    and lanes_out : columns a cycle; the nearest that fit are taken.
+    """
+
+    columns: int
+    neuron: Kind = "threshold"
+    kernel: int | None = None
+    stride: int = 1
+    padding: int = 0
+    pool: Pool | None = None
+    bits: int = 1
+    row_bits: int | None = None
+    levels: int = 2
+    fraction_bits: int = 3
+    dropout: SpatialDropout | None = None
+    lanes_in: int = 2
+    lanes_out: int = 2
+
+
+def build(
+    seed: int,
+    blocks: tuple[Block, ...],
+    *,
+    input_shape: tuple[int, int, int] = (6, 6, 2),
+    steps: int = 1,
+    encoding: Literal["constant", "rate"] = "constant",
+    scale_dropout: tuple[int, int] = (2, 3),
+    lfsr_width: int = 32,
+    **ensemble: Any,
+) -> Network:
+    """Return a network of `blocks`, each fed with what the one before puts out.
+
+    scale_dropout : (code, bits), used if a block's neurons are "scaled". ensemble : fields of
+    `Ensemble`; three members unless told.
+    """
+    rng = np.random.default_rng(seed)
+
+    def lfsr_seed() -> int:
+        return int(rng.integers(1, 2**lfsr_width, dtype=np.uint64))
+
+    shape, drive = input_shape, Drive(kind="unsigned", bits=8 if encoding == "constant" else 1)
+    layers: list[Layer] = []
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        name = "output" if last else f"{'conv' if block.kernel else 'dense'}_{index}"
+        layers.append(_layer(rng, block, name, shape, drive, lfsr_seed()))
+        shape = layers[-1].output_shape
+        if not last:
+            drive = layers[-1].output_drive
+    scaled = any(block.neuron == "scaled" for block in blocks)
+    code, bits = scale_dropout
+    return Network(
+        name="system",
+        input_shape=input_shape,
+        layers=tuple(layers),
+        ensemble=Ensemble(**{"members": 3, **ensemble}),
+        classes=tuple(f"class_{i}" for i in range(blocks[-1].columns)),
+        lfsr_width=lfsr_width,
+        steps=steps,
+        encoding=encoding,
+        scale_dropout=ScaleDropout(code=code, bits=bits, seed=lfsr_seed()) if scaled else None,
+    )
+
+
+def _layer(
+    rng: np.random.Generator,
+    block: Block,
+    name: str,
+    shape: tuple[int, int, int],
+    drive: Drive,
+    seed: int,
+) -> Layer:
+    window, taps, maps = None, 1, int(np.prod(shape))
+    if block.kernel:
+        height, width, channels = shape
+        window = Window(
+            height=height,
+            width=width,
+            channels=channels,
+            kernel=block.kernel,
+            stride=block.stride,
+            padding=block.padding,
+        )
+        taps, maps = window.taps, channels
+    rows, columns, b = maps * taps, block.columns, block.bits
+    lanes_in = min(block.lanes_in, maps) * taps
+    fitting = [n for n in range(1, columns + 1) if columns % n == 0 or not window]
+    lanes_out = max(n for n in fitting if n <= block.lanes_out)
+    row_bits = b if block.row_bits is None else block.row_bits
+    # The deviation of a sum; half of all spikes and of all pixels count.
+    spread = np.sqrt(rows) * drive.maximum * (1 if drive.kind == "sign" else 0.6)
+    return Layer(
+        name=name,
+        drive=drive,
+        codes=rng.integers(0, 2**b + 1, (rows, columns)),
+        probability_bits=b,
+        neuron=_neuron(rng, block, spread, rows * drive.maximum),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
+        noise=NoisePlane(row_bits=row_bits, seed=seed) if b or block.dropout else None,
+        window=window,
+        pool=block.pool,
+        dropout=block.dropout,
+    )
+
+
+def _neuron(rng: np.random.Generator, block: Block, spread: float, reach: int) -> Neuron:
+    columns = block.columns
+
+    def integers(low: float, high: float) -> np.ndarray[Any, Any]:
+        return rng.integers(round(low), round(high) + 1, columns)
+
+    if block.neuron == "logits":
+        return Logits(scale=integers(1, 400), offset=integers(-2000, 2000), fraction_bits=10)
+    if block.neuron in ("threshold", "scaled"):
+        kept, dropped = (integers(-spread / 2, spread / 2).clip(-reach, reach + 1) for _ in "ab")
+        return Threshold(thresholds=kept, dropped=dropped if block.neuron == "scaled" else None)
+    if block.neuron == "quantised":
+        steepness = 2**block.levels / (2 * spread)
+        shift = max(0, 7 - int(np.floor(np.log2(steepness))))
+        scale = steepness * 2**shift
+        quarter = 2 ** (shift + block.levels) / 4
+        return Quantised(
+            scale=integers(scale / 2, 1.5 * scale),
+            offset=integers(-quarter, 2 * quarter),
+            shift=shift,
+            bits=block.levels,
+        )
+    unit = spread * 2**block.fraction_bits
+    return Spiking(
+        thresholds=integers(max(1, unit / 2), max(1, 1.5 * unit)),
+        start=integers(-unit / 2, unit),
+        bias=integers(-unit / 4, unit / 2),
+        fraction_bits=block.fraction_bits,
+    )
+
+
+def drop(code: int, bits: int) -> SpatialDropout:
+    """Return the dropout of probability ``code / 2**bits``."""
+    return SpatialDropout(code=code, bits=bits)
+
+
+MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
+
+
+def conv_network(seed: int = 1, **options: Any) -> Network:
+    """Return binary convolutions, padded and with stride 2, an OR pool and a dense output."""
+    blocks = (
+        Block(columns=4, kernel=3, padding=1, pool=MAX),
+        Block(columns=6, kernel=3, stride=2, padding=1, lanes_in=1, lanes_out=3),
+        Block(columns=4, neuron="logits", lanes_in=5, lanes_out=3),
+    )
+    return build(seed, blocks, **options)
+
+
+def spatial_network(seed: int = 2, **options: Any) -> Network:
+    """Return a network that drops input maps, which of a dense layer are single rows."""
+    blocks = (
+        Block(columns=4, kernel=3, bits=0),
+        Block(columns=6, kernel=3, padding=1, pool=MAX, bits=0, dropout=drop(1, 2)),
+        Block(columns=5, bits=0, dropout=drop(3, 3), lanes_in=4),
+        Block(columns=4, neuron="logits", bits=0, dropout=drop(1, 1)),
+    )
+    return build(seed, blocks, **options)
+
+
+def scale_network(seed: int = 3, **options: Any) -> Network:
+    """Return a network whose members choose between two banks of thresholds in three layers."""
+    blocks = (
+        Block(columns=4, neuron="scaled", kernel=3, padding=1, pool=MAX, bits=0),
+        Block(columns=6, kernel=3, bits=0),
+        Block(columns=8, neuron="scaled", bits=0, lanes_in=3),
+        Block(columns=6, neuron="scaled", bits=0),
+        Block(columns=4, neuron="logits", bits=0),
+    )
+    return build(seed, blocks, **options)
+
+
+def quantised_network(seed: int = 4, *, pool: Pool | None = MAX, **options: Any) -> Network:
+    """Return multi-bit activations, two, three and four bits wide."""
+    blocks = (
+        Block(columns=4, neuron="quantised", kernel=3, padding=1, pool=pool, levels=2),
+        Block(columns=6, neuron="quantised", kernel=3, padding=1, stride=2, levels=3, lanes_out=1),
+        Block(columns=5, neuron="quantised", levels=4, bits=2, lanes_in=3),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **options)
+
+
+def spiking_network(
+    seed: int = 5, *, steps: int = 3, pool: Pool | None = MAX, **options: Any
+) -> Network:
+    """Return integrate-and-fire neurons in two convolutions and a dense layer."""
+    blocks = (
+        Block(columns=4, neuron="spiking", kernel=3, padding=1, pool=pool),
+        Block(columns=6, neuron="spiking", kernel=3, padding=1, stride=2, lanes_out=3),
+        Block(columns=5, neuron="spiking", lanes_in=4),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, steps=steps, **options)
+
+
+def dense_network(kind: Kind, seed: int = 6, *, levels: int = 2, **options: Any) -> Network:
+    """Return fully connected layers only, with neurons of one kind."""
+    hidden = partial(Block, neuron=kind, levels=levels)
+    blocks = (hidden(columns=9), hidden(columns=7, lanes_in=3), Block(columns=4, neuron="logits"))
+    return build(seed, blocks, **{"input_shape": (1, 12, 1), **options})
+
+
+def mixed_network(seed: int = 7, **options: Any) -> Network:
+    """Return multi-bit and binary layers in turn, weights fixed and random, dropout on top."""
+    blocks = (
+        Block(columns=4, neuron="quantised", kernel=2, stride=2, bits=0, levels=1),
+        Block(
+            columns=3, neuron="scaled", kernel=3, padding=2, pool=MAX, bits=2, dropout=drop(1, 1)
+        ),
+        Block(columns=6, neuron="quantised", kernel=1, bits=0, levels=3, dropout=drop(2, 3)),
+        Block(columns=5, neuron="scaled", bits=1, row_bits=4),
+        Block(columns=4, neuron="logits", bits=4, row_bits=5, dropout=drop(200, 8)),
+    )
+    return build(seed, blocks, **{"input_shape": (7, 5, 3), **options})
+
+
+def window_network(
+    kernel: int, stride: int, padding: int, seed: int = 8, kind: Kind = "threshold", **options: Any
+) -> Network:
+    """Return two convolutions with the same window, so that pixels and signs both meet it."""
+    window = partial(Block, neuron=kind, kernel=kernel, stride=stride, padding=padding)
+    blocks = (window(columns=4), window(columns=2), Block(columns=3, neuron="logits"))
+    return build(seed, blocks, **{"input_shape": (9, 8, 2), **options})
+
+
+def lanes_network(lanes_in: int, lanes_out: int, seed: int = 9, **options: Any) -> Network:
+    """Return three maps of signs, padded, read by lanes that need not divide them."""
+    folded = partial(Block, lanes_in=lanes_in, lanes_out=lanes_out)
+    blocks = (
+        folded(columns=3, kernel=3, padding=1),
+        folded(columns=6, kernel=3, padding=1, pool=MAX),
+        folded(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (5, 5, 3), **options})
+
+
+def _stochastic_dropout(**options: Any) -> Network:
+    blocks = (
+        Block(columns=4, kernel=3, bits=1, row_bits=3),
+        Block(columns=6, kernel=3, bits=2, dropout=drop(1, 2)),
+        Block(columns=4, neuron="logits", bits=1, dropout=drop(1, 3)),
+    )
+    return build(10, blocks, **options)
+
+
+def _spiking_dropout(**options: Any) -> Network:
+    blocks = (
+        Block(columns=4, neuron="spiking", kernel=3, padding=1, pool=SUM),
+        Block(columns=6, neuron="spiking", kernel=3, bits=2, dropout=drop(1, 2), fraction_bits=0),
+        Block(columns=4, neuron="logits", dropout=drop(1, 1)),
+    )
+    return build(11, blocks, steps=3, **options)
+
+
+def _plain(network: Network) -> Network:
+    """Return `network` with every coin of its first layer turned into a fixed weight."""
+    first = network.layers[0]
+    fixed = replace(first, codes=first.codes.clip(0, 1), probability_bits=0, noise=None)
+    return replace(network, layers=(fixed, *network.layers[1:]))
+
+
+CASES: dict[str, Callable[[], Network]] = {
+    "dense-threshold": partial(dense_network, "threshold"),
+    "dense-scaled": partial(dense_network, "scaled"),
+    "dense-quantised": partial(dense_network, "quantised"),
+    "dense-quantised-8-bits": partial(dense_network, "quantised", levels=8),
+    "dense-spiking": partial(dense_network, "spiking", steps=3),
+    "conv": conv_network,
+    "conv-never": partial(conv_network, reseed="never"),
+    "conv-stratified": partial(conv_network, stratified=True, members=4),
+    "conv-64": partial(conv_network, lfsr_width=64),
+    "conv-fixed-front": lambda: _plain(conv_network()),
+    "conv-deterministic": lambda: mean_network(conv_network()),
+    "spatial": spatial_network,
+    "spatial-never": partial(spatial_network, reseed="never"),
+    "spatial-bernoulli": _stochastic_dropout,
+    "scale": scale_network,
+    "scale-never": partial(scale_network, reseed="never"),
+    "scale-stratified": partial(scale_network, stratified=True, members=4),
+    "quantised": quantised_network,
+    "quantised-sum": partial(quantised_network, pool=SUM),
+    "quantised-no-pool": partial(quantised_network, pool=None),
+    "quantised-never": partial(quantised_network, reseed="never"),
+    "spiking": spiking_network,
+    "spiking-sum": partial(spiking_network, pool=SUM),
+    "spiking-step": partial(spiking_network, resample="step"),
+    "spiking-step-never": partial(spiking_network, resample="step", reseed="never"),
+    "spiking-rate": partial(spiking_network, encoding="rate", steps=4),
+    "spiking-rate-step": partial(spiking_network, encoding="rate", resample="step"),
+    "spiking-never": partial(spiking_network, reseed="never"),
+    "spiking-stratified": partial(spiking_network, stratified=True, members=4),
+    "spiking-one-step": partial(spiking_network, steps=1),
+    "spiking-deterministic": lambda: mean_network(spiking_network()),
+    "spiking-dropout": _spiking_dropout,
+    "spiking-dropout-step": partial(_spiking_dropout, resample="step"),
+    "mixed": mixed_network,
+    "mixed-never": partial(mixed_network, reseed="never"),
+    "window-1": partial(window_network, 1, 1, 0),
+    "window-2": partial(window_network, 2, 1, 1),
+    "window-2-stride-2": partial(window_network, 2, 2, 0),
+    "window-3-stride-2": partial(window_network, 3, 2, 0),
+    "window-3-stride-3": partial(window_network, 3, 3, 2),
+    "window-5": partial(window_network, 5, 2, 2),
+    "window-unsigned": partial(window_network, 3, 2, 1, kind="quantised"),
+    "lanes-1-1": partial(lanes_network, 1, 1),
+    "lanes-2-2": partial(lanes_network, 2, 2),
+    "lanes-all": partial(lanes_network, 99, 99),
+}
+"""A factory for each network; call it to draw it."""
+
+
+def mean_network(network: Network) -> Network:
+    """Return the network whose weights are the likelier sign of each, nothing random left."""
+    layers = tuple(
+        replace(
+            layer,
+            codes=(2 * layer.codes >= 2**layer.probability_bits).astype(np.int64)
+            if layer.probability_bits
+            else layer.codes,
+            probability_bits=0,
+            noise=None,
+            dropout=None,
+        )
+        for layer in network.layers
+    )
+    return replace(network, layers=layers)
