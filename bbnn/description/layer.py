@@ -278,6 +278,9 @@ class Layer:
         require_integers("codes", self.codes, 2)
         require(min(self.codes.shape) > 0, "codes", "a non-empty matrix", self.codes.shape)
         require_range("codes", self.codes, 0, 2**self.probability_bits)
+        if self.window is not None:
+            rows = self.window.channels * self.window.taps
+            require(self.rows == rows, "codes", f"of {rows} rows, channels * kernel**2", self.rows)
         require_int("folding.lanes_in", self.folding.lanes_in, 1, self.rows)
         require_int("folding.lanes_out", self.folding.lanes_out, 1, self.columns)
         self._require_noise()
@@ -298,8 +301,6 @@ class Layer:
         if self.window is None:
             require(self.pool is None, "pool", "None without a window", self.pool)
             return
-        rows = self.window.channels * self.window.taps
-        require(self.rows == rows, "codes", f"of {rows} rows, channels * kernel**2", self.rows)
         lanes, taps = self.folding, self.window.taps
         whole = lanes.lanes_in % taps == 0
         require(whole, "folding.lanes_in", f"a multiple of kernel**2 = {taps}", lanes.lanes_in)

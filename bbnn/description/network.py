@@ -138,8 +138,8 @@ class Network:
         require(len(self.layers) > 0, "layers", "at least one layer", self.layers)
         self._require_names_and_seeds()
         self._require_neurons()
-        self._require_layers_join()
         self._require_ensemble()
+        self._require_layers_join()
         columns = self.layers[-1].columns
         require(len(self.classes) == columns, "classes", f"{columns} names", self.classes)
         for index, text in enumerate(self.classes):
