@@ -11,39 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from training.mlp import Mlp
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """All that decides a training run; `docs/training.md` says what each does.
-
-    spread : largest initial ``|lam|``. learning_rate : of lam, per image. kl_weight : of the pull
-    to the prior, 1 being the full evidence bound. momentum : of lam. bias_rate : Adam's, for the
-    biases. Both rates fall to 0 along a cosine. gain : of the logits while training.
-    pixel_dropout : share of the pixels that are 0 in training. sharpness : what the logits are
-    multiplied with in the end. calibration_images, calibration_members : what the final batch norm
-    statistics average over.
-    """
-
-    seed: int
-    epochs: int
-    batch: int
-    spread: float
-    learning_rate: float
-    kl_weight: float
-    momentum: float
-    bias_rate: float
-    gain: float
-    pixel_dropout: float
-    sharpness: float
-    calibration_images: int
-    calibration_members: int
+from bbnn.data import Images, Labels
+from training.model import Model
+from training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,11 +30,20 @@ class Examples:
     labels: Tensor
 
 
+def examples(images: Images, labels: Labels) -> Examples:
+    """Return images and labels as training wants them: raw pixels, float32, and int64 classes."""
+    pixels = images.reshape(len(images), -1).astype(np.float32)
+    return Examples(
+        pixels=torch.from_numpy(pixels), labels=torch.from_numpy(labels.astype(np.int64))
+    )
+
+
+EVALUATION_BATCH = 1_000
 Progress = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and its mean training loss."""
 
 
-def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> None:
+def fit(model: Model, train: Examples, settings: Settings, progress: Progress) -> None:
     """Train `model` in place and calibrate its batch norms."""
     generator = torch.Generator().manual_seed(settings.seed)
     count = len(train.labels)
@@ -100,14 +85,15 @@ def fit(model: Mlp, train: Examples, settings: Settings, progress: Progress) -> 
 
 @torch.no_grad()
 def accuracy_and_nll(
-    model: Mlp, examples: Examples, members: int, generator: torch.Generator
+    model: Model, examples: Examples, members: int, generator: torch.Generator
 ) -> tuple[float, float]:
     """Return accuracy and mean negative log-likelihood (nats) of the members' mean softmax."""
     model.eval()
     probability = torch.zeros(())
     for _ in range(members):
-        logits = model(examples.pixels, model.sample(generator))
-        probability = probability + functional.softmax(logits, dim=1) / members
+        draws = model.sample(generator)
+        parts = [model(part, draws) for part in examples.pixels.split(EVALUATION_BATCH)]
+        probability = probability + functional.softmax(torch.cat(parts), dim=1) / members
     accuracy = (probability.argmax(1) == examples.labels).double().mean()
     nll = functional.nll_loss(probability.log(), examples.labels)
     return float(accuracy), float(nll)

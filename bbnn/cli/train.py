@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import importlib.util
 import time
 from pathlib import Path
@@ -20,9 +19,10 @@ from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import digest, save_network
 from golden.evaluation import evaluate
+from training.recipe import Recipe, train
+from training.recipes import RECIPES
+from training.settings import Settings
 
-RECIPES = {"fashion-mlp": "training.fashion_mlp"}
-"""Name of a shipped network -> module with its SETTINGS and train()."""
 TEST_MEMBERS = 20
 
 
@@ -52,19 +52,18 @@ def command(
         raise InputError("PyTorch must be installed to train, not missing: pip install '.[train]'")
     output = output or Path("build") / f"{name}.safetensors"
     output.parent.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES[name]
     # Both now, so that nothing is missing after minutes of training.
-    test, ood = load("fashion-mnist", "test"), load("mnist", "test")
+    test, ood = load(recipe.data_set, "test"), load(recipe.ood, "test")
     console = Console(stderr=True)
-    # Imported here: torch takes seconds, and bbnn must do without it.
-    recipe = importlib.import_module(RECIPES[name])
     chosen = {"seed": seed, "epochs": epochs}
     settings = dataclasses.replace(
-        recipe.SETTINGS, **{key: value for key, value in chosen.items() if value is not None}
+        recipe.settings, **{key: value for key, value in chosen.items() if value is not None}
     )
     start = time.perf_counter()
     network = _train(recipe, settings, console)
     seconds = time.perf_counter() - start
-    network = _measured(network, test, ood[0], console)
+    network = _measured(network, test, recipe.ood, ood[0], console)
     save_network(network, output)
     result = {
         "file": str(output),
@@ -78,7 +77,7 @@ def command(
         _print(result)
 
 
-def _train(recipe: Any, settings: Any, console: Console) -> Network:
+def _train(recipe: Recipe, settings: Settings, console: Console) -> Network:
     with _bar(console) as bar:
         task = bar.add_task("Training", total=settings.epochs)
 
@@ -88,14 +87,17 @@ def _train(recipe: Any, settings: Any, console: Console) -> Network:
             if not console.is_terminal:
                 console.print(told)
 
-        network: Network = recipe.train(settings, after_epoch)
-    return network
+        return train(recipe, settings, after_epoch)
 
 
 def _measured(
-    network: Network, test: tuple[Images, Labels], ood_images: Images, console: Console
+    network: Network,
+    test: tuple[Images, Labels],
+    ood: str,
+    ood_images: Images,
+    console: Console,
 ) -> Network:
-    """Return the network with golden's figures on the test set, MNIST being out of distribution."""
+    """Return the network with golden's figures on the test set and on images out of it."""
     images, labels = test
     with _bar(console) as bar:
         total = (len(images) + len(ood_images)) * TEST_MEMBERS
@@ -110,7 +112,7 @@ def _measured(
         ).figures
     # Speed is a property of this machine, not of the network.
     measured = {key: told[key] for key in told if key != "image_members_per_second"}
-    figures = {**network.figures, "test": {**measured, "ood": "mnist"}}
+    figures = {**network.figures, "test": {**measured, "ood": ood}}
     return dataclasses.replace(network, figures=figures)
 
 
@@ -126,7 +128,7 @@ def _print(result: dict[str, Any]) -> None:
     table.add_row("test accuracy", f"{test['accuracy']:.2%}")
     table.add_row("negative log-likelihood", f"{test['nll']:.3f}")
     table.add_row("expected calibration error", f"{test['ece']:.3f}")
-    table.add_row("OOD AUROC by entropy, MNIST", f"{test['entropy']['auroc']:.3f}")
+    table.add_row(f"OOD AUROC by entropy, {test['ood']}", f"{test['entropy']['auroc']:.3f}")
     table.add_row("OOD AUROC by mutual information", f"{test['mutual_information']['auroc']:.3f}")
     table.add_row("validation accuracy", f"{result['validation']['accuracy']:.2%}")
     table.add_row("training", f"{result['training_seconds']:.0f} s")
