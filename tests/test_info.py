@@ -15,6 +15,7 @@ from bbnn.cli.info import command
 from bbnn.description import Network
 from bbnn.model_file import digest, save_network
 from networks import random_network
+from systems import scale_network, spatial_network, spiking_network
 
 
 def small_network() -> Network:
@@ -62,8 +63,12 @@ def test_json(model: str) -> None:
             "max_members": NETWORK.max_members,
             "stratified": False,
             "reseed": "image",
+            "resample": "member",
             "lfsr_width": 32,
         },
+        "steps": 1,
+        "encoding": "constant",
+        "scale_dropout": None,
         "totals": {
             "weights": 144,
             "stochastic_weights": 3,
@@ -79,6 +84,11 @@ def test_json(model: str) -> None:
         "columns": 9,
         "drive": {"kind": "unsigned", "bits": 8},
         "neuron": "threshold",
+        "positions": 1,
+        "output_shape": [1, 1, 9],
+        "window": None,
+        "pool": None,
+        "dropout": None,
         "lanes_in": 5,
         "lanes_out": 4,
         "cycles": 8 * 3 * 3,
@@ -98,6 +108,11 @@ def test_json(model: str) -> None:
         "columns": 4,
         "drive": {"kind": "sign", "bits": 1},
         "neuron": "logits",
+        "positions": 1,
+        "output_shape": [1, 1, 4],
+        "window": None,
+        "pool": None,
+        "dropout": None,
         "lanes_in": 9,
         "lanes_out": 3,
         "cycles": 4,
@@ -126,6 +141,30 @@ def test_table(model: str) -> None:
         "recipe by hand [really]",
     ):
         assert line in lines
+
+
+def test_maps_and_their_dropout(tmp_path: Path) -> None:
+    """Of a 3 x 3 convolution dropout takes one decision for nine rows."""
+    path = tmp_path / "spatial.safetensors"
+    save_network(spatial_network(), path)
+    lines = [" ".join(line.split()) for line in shown(str(path), 120).splitlines()]
+    for line in (
+        "layer window positions pool output dropout decisions",
+        "conv_0 3 x 3, stride 1, padding 0 16 4 x 4 x 4",
+        "conv_1 3 x 3, stride 1, padding 1 16 max 2 x 2 2 x 2 x 6 4 of 36",
+        "dense_2 1 x 1 x 5 24 of 24",
+    ):
+        assert line in lines
+
+
+def test_spikes_and_the_scale_unit(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_network(spiking_network(resample="step"), path)
+    text = " ".join(shown(str(path), 120).split())
+    assert "steps 3, input constant" in text
+    assert "weights drawn once a step" in text
+    save_network(scale_network(), path)
+    assert "scale dropout 2 / 2**3, one unit, seed 0x" in " ".join(shown(str(path), 120).split())
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])

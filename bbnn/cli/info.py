@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.description import Layer, Logits, Network
-from bbnn.model_file import digest, load
+from bbnn.description import Layer, Network
+from bbnn.model_file import NEURON_KINDS, digest, load
 from bbnn.schedule import pass_cycles
 
 
 def summary(network: Network) -> dict[str, Any]:
     """Return all that `bbnn info --json` tells of `network`.
 
-    codes : how many weights are -1, stochastic and +1. cycles : to compute one vector.
-    run_per : "image" before the first ensembling layer, "member" from there on.
-    weight_bits : size of the weight memory. noise_bits : drawn by one filling of the noise plane.
+    codes : how many weights are -1, stochastic and +1. cycles : to compute one vector; a map has
+    one for each position. dropout : its decisions per member, and those that dropping every row
+    by itself would take. run_per : "image" before the first ensembling layer, "member" from there
+    on. weight_bits : size of the weight memory. noise_bits : drawn by one filling of the noise
+    plane.
     """
     first = network.first_ensembling
     layers = [
@@ -39,8 +42,12 @@ def summary(network: Network) -> dict[str, Any]:
             "max_members": network.max_members,
             "stratified": network.ensemble.stratified,
             "reseed": network.ensemble.reseed,
+            "resample": network.ensemble.resample,
             "lfsr_width": network.lfsr_width,
         },
+        "steps": network.steps,
+        "encoding": network.encoding,
+        "scale_dropout": network.scale_dropout and asdict(network.scale_dropout),
         "layers": layers,
         "totals": {
             "weights": sum(layer.codes.size for layer in network.layers),
@@ -61,7 +68,12 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "rows": layer.rows,
         "columns": layer.columns,
         "drive": {"kind": layer.drive.kind, "bits": layer.drive.bits},
-        "neuron": "logits" if isinstance(layer.neuron, Logits) else "threshold",
+        "neuron": NEURON_KINDS[type(layer.neuron)],
+        "positions": layer.positions,
+        "output_shape": list(layer.output_shape),
+        "window": layer.window and asdict(layer.window),
+        "pool": layer.pool and asdict(layer.pool),
+        "dropout": _dropout(layer),
         "lanes_in": layer.folding.lanes_in,
         "lanes_out": layer.folding.lanes_out,
         "cycles": pass_cycles(layer),
@@ -79,11 +91,21 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
     }
 
 
+def _dropout(layer: Layer) -> dict[str, Any] | None:
+    if layer.dropout is None:
+        return None
+    probability = layer.dropout.code / 2**layer.dropout.bits
+    return {"probability": probability, "decisions": layer.maps, "element_wise": layer.rows}
+
+
 def show(told: dict[str, Any], console: Console) -> None:
     """Print a summary: two tables with a row for each layer, and a list of facts."""
     shape = " x ".join(map(str, told["input_shape"]))
     console.print(f"[bold]{told['name']}[/]: {shape} pixels to {len(told['classes'])} classes\n")
     _print_rows([_crossbar(layer) for layer in told["layers"]], console)
+    maps = [_map(layer) for layer in told["layers"] if layer["window"] or layer["dropout"]]
+    if maps:
+        _print_rows(maps, console)
     total = {
         "layer": "total",
         "stochastic": _share(told["totals"]["stochastic_weights"], told["totals"]["weights"]),
@@ -107,6 +129,19 @@ def _crossbar(layer: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _map(layer: dict[str, Any]) -> dict[str, str]:
+    window, pool, dropout = layer["window"], layer["pool"], layer["dropout"]
+    told = {"layer": layer["name"], "window": "", "positions": "", "pool": "", "output": ""}
+    if window:
+        kernel = "{kernel} x {kernel}, stride {stride}, padding {padding}".format(**window)
+        told |= {"window": kernel, "positions": f"{layer['positions']:,}"}
+    if pool:
+        told["pool"] = "{kind} {size} x {size}".format(**pool)
+    told["output"] = " x ".join(map(str, layer["output_shape"]))
+    fewer = "{decisions:,} of {element_wise:,}".format(**dropout) if dropout else ""
+    return {**told, "dropout decisions": fewer}
+
+
 def _weights(layer: dict[str, Any]) -> dict[str, str]:
     count = sum(layer["codes"].values())
     return {
@@ -126,9 +161,19 @@ def _facts(told: dict[str, Any]) -> dict[str, str]:
     ensemble = told["ensemble"]
     drawn = "stratified" if ensemble["stratified"] else "independent"
     seeds = [f"{layer['name']} {layer['seed']:#x}" for layer in told["layers"] if layer["seed"]]
+    spiking = {}
+    if any(layer["neuron"] == "spiking" for layer in told["layers"]):
+        spiking = {
+            "steps": f"{told['steps']}, input {told['encoding']}",
+            "weights drawn": f"once a {ensemble['resample']}",
+        }
+    scale = told["scale_dropout"]
+    unit = "{code} / 2**{bits}, one unit, seed {seed:#x}".format(**scale) if scale else None
     return {
         "ensemble": f"{ensemble['members']} members, at most {ensemble['max_members']:,}; {drawn}",
         "reseed": ensemble["reseed"],
+        **spiking,
+        **({"scale dropout": unit} if unit else {}),
         "seeds": f"LFSR of {ensemble['lfsr_width']} bits: {', '.join(seeds) or 'none'}",
         "classes": ", ".join(told["classes"]),
         "digest": told["digest"],
