@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from bbnn.description import Layer, Logits, Network
+from bbnn.description import Layer, Logits, Network, Window
 from bbnn.interface import PIXELS_PER_BEAT
 
 
@@ -47,6 +47,44 @@ def load_cycles(layer: Layer, chunk: int) -> int:
     return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
 
 
+def map_lines(window: Window) -> int:
+    """Return the lines of the map, padding included, that the windows cover."""
+    return (window.out_height - 1) * window.stride + window.kernel
+
+
+def lines_held(window: Window, *, replays: bool) -> int:
+    """Return the lines that fit into a line buffer, a multiple of K.
+
+    Those of a row of positions, and as many to come; where maps are read again, two maps.
+    """
+    kernel = window.kernel
+    return 2 * (-(-map_lines(window) // kernel) * kernel if replays else kernel)
+
+
+def reading_cycles(window: Window, together: int) -> int:
+    """Return the cycles in which all windows of a map are read, `together` channels a word.
+
+    A column of a window takes one; a word that holds all channels leaves shared columns behind.
+    """
+    groups = -(-window.channels // together)
+    if groups > 1:
+        return window.out_height * window.out_width * groups * window.kernel
+    return window.out_height * (window.kernel + (window.out_width - 1) * window.stride)
+
+
+def noise_words(layer: Layer) -> dict[str, tuple[int, int]]:
+    """Return the sides of a noise plane: the bits of a word and of a filling, in drawing order."""
+    sides: dict[str, tuple[int, int]] = {}
+    if layer.noise is not None and layer.probability_bits:
+        k, b = layer.noise.row_bits, layer.probability_bits
+        sides["rows"] = layer.folding.lanes_in * k, layer.rows * k
+        sides["columns"] = layer.folding.lanes_out * b, layer.columns * b
+    if layer.dropout is not None:
+        bits = layer.dropout.bits
+        sides["maps"] = layer.folding.lanes_in // layer.taps * bits, layer.maps * bits
+    return sides
+
+
 def noise_step(layer: Layer, lfsr_width: int) -> int:
     """Return the random bits that a layer draws per cycle.
 
@@ -54,10 +92,7 @@ def noise_step(layer: Layer, lfsr_width: int) -> int:
     """
     if layer.noise is None:
         return 0
-    k, b = layer.noise.row_bits, layer.probability_bits
-    common = gcd(
-        layer.folding.lanes_in * k, layer.rows * k, layer.folding.lanes_out * b, layer.columns * b
-    )
+    common = gcd(*(size for side in noise_words(layer).values() for size in side))
     return max(step for step in range(1, lfsr_width + 1) if common % step == 0)
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "Measure accuracy and uncertainty with the golden model.",
     "generate": "Write the Verilog, the memory images and the manifest.",
     "simulate": "Compare the generated Verilog with golden, every logit of every member.",
+    "fold": "Choose the lanes of every layer for a part and a rate.",
     "synth": "Synthesize for an FPGA part and print what it uses.",
     "demo": "Do all of the above on the shipped network and real images.",
     "data": "Find or fetch a data set and check its checksums.",

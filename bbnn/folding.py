@@ -1,0 +1,129 @@
+"""Choose how many lanes each layer gets: enough for a rate, as few LUTs as that takes.
+
+Every stage of a pipeline may take as many cycles an image as the rate leaves. Layer after layer,
+the cheapest folding is taken whose stages keep to that in the cycle model; its cost is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bbnn.description import Folding, Layer, Network
+from bbnn.errors import InputError, require
+from bbnn.schedule import pass_cycles, stage_cycles
+
+LANE_LUTS = (1.27, 1.95, 2.95, 3.95, 4.95, 5.95, 6.45, 7.2, 7.95)
+"""LUTs of a lane by probability bits, sampling and counting included: `bbnn bench lanes` at 64 x 4
+for b = 0, 1, 2, 4 and 8; the others lie between."""
+ROW_LUTS = 4.0
+"""LUTs of a row: its bit in the vector memory and in the noise memory, with their halves."""
+SUM_LUTS = 3.0
+"""LUTs per bit of a column's accumulator: the adder, the choice of what is added, the copy."""
+LAYER_LUTS = 300
+"""Addresses, buffers, noise and handshakes of a layer; fitted to `bbnn synth` of fashion-mlp."""
+ROM_DEPTH = 64
+"""Code words that a 6-input LUT holds a bit of; deeper memories are block RAM."""
+BLOCK_RAM = (72, 512)
+"""Bits and words of a 36-kilobit block RAM (Xilinx UG473)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """An estimate, before synthesis. lut : LUTs. bram36 : block RAMs of 36 kilobits."""
+
+    lut: int
+    bram36: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(lut=self.lut + other.lut, bram36=self.bram36 + other.bram36)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """A folded network. cycles : per image. cost : estimated. slowest : the stage that decides."""
+
+    network: Network
+    cycles: int
+    cost: Cost
+    slowest: str
+
+
+def fold(network: Network, budget: int, lut: int, bram36: int) -> Fold:
+    """Return `network` with the cheapest folding that takes at most `budget` cycles an image.
+
+    lut, bram36 : what the part has. Raise `InputError` naming the layer, or the resource and by how
+    much it is short, where nothing fits.
+    """
+    folded = network
+    for index in range(len(network.layers)):
+        folded = _folded(folded, index, budget)
+    cost = estimate(folded)
+    for subject, found, there in (("LUT", cost.lut, lut), ("BRAM36", cost.bram36, bram36)):
+        require(found <= there, f"estimated {subject}", f"at most {there:,}", round(found))
+    stages = stage_cycles(folded, folded.ensemble.members)
+    slowest = max(stages, key=lambda name: stages[name])
+    within = f"at most {budget:,} cycles an image"
+    require(stages[slowest] <= budget, f"the rate: {slowest}", within, stages[slowest])
+    return Fold(network=folded, cycles=stages[slowest], cost=cost, slowest=slowest)
+
+
+def estimate(network: Network) -> Cost:
+    """Return what a network takes by the model above."""
+    total = Cost(lut=0, bram36=0)
+    for layer in network.layers:
+        total += layer_cost(layer)
+    return total
+
+
+def layer_cost(layer: Layer) -> Cost:
+    """Return what a layer takes: its lanes, its sums and its code memory."""
+    rows, columns = layer.folding.lanes_in, layer.folding.lanes_out
+    lanes = rows * columns * LANE_LUTS[layer.probability_bits]
+    buffers = rows * ROW_LUTS
+    sums = columns * SUM_LUTS * (2 * layer.reach).bit_length()
+    width = rows * columns * (layer.probability_bits + 1)
+    depth = layer.row_groups * layer.column_groups
+    rom, ram = 0.0, 0.0
+    if 1 < depth <= ROM_DEPTH:
+        # Below 64 words synthesis shares and simplifies; this is its upper bound.
+        rom = width * depth / ROM_DEPTH
+    elif depth > ROM_DEPTH:
+        bits, words = BLOCK_RAM
+        ram = -(-width // bits) * -(-depth // words)
+    return Cost(lut=round(lanes + buffers + sums + rom + LAYER_LUTS), bram36=ram)
+
+
+def _folded(network: Network, index: int, budget: int) -> Network:
+    """Return the network with the cheapest folding of one layer that keeps to `budget` cycles."""
+    layer = network.layers[index]
+    passes = network.ensemble.members if index >= network.first_ensembling else 1
+    vectors = passes * network.steps * layer.positions
+    fitting = [each for each in _candidates(layer) if vectors * pass_cycles(each) <= budget]
+    fastest = replace(layer, folding=Folding(lanes_in=layer.rows, lanes_out=layer.columns))
+    nearest = vectors * pass_cycles(fastest), f"{layer.name} crossbar"
+    for candidate in sorted(fitting, key=lambda each: layer_cost(each).lut):
+        layers = (*network.layers[:index], candidate, *network.layers[index + 1 :])
+        tried = replace(network, layers=layers)
+        stages = stage_cycles(tried, network.ensemble.members)
+        own = {name: cycles for name, cycles in stages.items() if name.split()[0] == layer.name}
+        slowest = max((cycles, name) for name, cycles in own.items())
+        if slowest[0] <= budget:
+            return tried
+        nearest = max(nearest, slowest) if nearest[0] <= budget else min(nearest, slowest)
+    cycles, stage = nearest
+    raise InputError(f"the rate must allow {cycles:,} cycles an image for {stage}, not {budget:,}")
+
+
+def _candidates(layer: Layer) -> Iterator[Layer]:
+    """Yield the layer with every folding that no other one beats at the same number of cycles."""
+    for lanes_in in _shares(layer.maps):
+        for lanes_out in _shares(layer.columns):
+            if layer.window is None or layer.columns % lanes_out == 0:
+                folding = Folding(lanes_in=lanes_in * layer.taps, lanes_out=lanes_out)
+                yield replace(layer, folding=folding)
+
+
+def _shares(count: int) -> list[int]:
+    """Return the least sizes of groups that cut `count` into 1, 2, 3 ... of them."""
+    return sorted({-(-count // groups) for groups in range(1, count + 1)})
