@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from bbnn.description import Layer, Logits, Network, Window
+from bbnn.description import Layer, Logits, Network, Threshold, Window
 from bbnn.interface import PIXELS_PER_BEAT
 
 
@@ -39,12 +39,22 @@ def pass_cycles(layer: Layer) -> int:
 
 
 def load_cycles(layer: Layer, chunk: int) -> int:
-    """Return the cycles in which the replay buffer takes one vector in chunks of `chunk` elements.
+    """Return the cycles in which a layer takes one vector or map in chunks of `chunk` elements.
 
-    A piece a cycle, and for every word one more cycle for each plane but the first.
+    A vector goes to the replay buffer: a piece a cycle, and for every word one more cycle for each
+    plane but the first. A map goes to the line buffer: a piece a cycle, and a cycle for every line
+    of padding in which no word is gathered.
     """
-    piece = gcd(chunk, layer.folding.lanes_in, layer.rows)
-    return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
+    window, lanes = layer.window, layer.folding.lanes_in
+    if window is None:
+        piece = gcd(chunk, lanes, layer.rows)
+        return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
+    together = lanes // window.taps
+    piece = gcd(chunk, together, window.channels)
+    gathered = min(together, window.channels) // piece - 1
+    padding = map_lines(window) - min(map_lines(window) - window.padding, window.height)
+    pixels = window.height * window.width
+    return pixels * window.channels // piece + max(0, padding - gathered)
 
 
 def map_lines(window: Window) -> int:
@@ -61,15 +71,17 @@ def lines_held(window: Window, *, replays: bool) -> int:
     return 2 * (-(-map_lines(window) // kernel) * kernel if replays else kernel)
 
 
-def reading_cycles(window: Window, together: int) -> int:
+def window_cycles(window: Window, together: int, planes: int = 1) -> int:
     """Return the cycles in which all windows of a map are read, `together` channels a word.
 
-    A column of a window takes one; a word that holds all channels leaves shared columns behind.
+    A column of a window takes one; a word that holds all channels leaves shared columns behind. The
+    replay buffer takes a word in as many cycles as it has bit planes.
     """
+    first = max(window.kernel, planes)
     groups = -(-window.channels // together)
     if groups > 1:
-        return window.out_height * window.out_width * groups * window.kernel
-    return window.out_height * (window.kernel + (window.out_width - 1) * window.stride)
+        return window.out_height * window.out_width * groups * first
+    return window.out_height * (first + (window.out_width - 1) * max(window.stride, planes))
 
 
 def noise_words(layer: Layer) -> dict[str, tuple[int, int]]:
@@ -107,15 +119,30 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
     """Return the cycles of each stage for one image of T = `members`, by the stage's name."""
     stages = {}
     chunk = PIXELS_PER_BEAT
+    trains = members * network.steps
     for index, layer in enumerate(network.layers):
-        vectors = members if index > network.first_ensembling else 1
-        passes = members if index >= network.first_ensembling else 1
+        inputs = trains if index > network.first_ensembling else 1
+        passes = trains if index >= network.first_ensembling else 1
         held = 2**layer.probability_bits if network.ensemble.stratified else 1
-        fillings = -(-members // held)
-        stages[f"{layer.name} load"] = vectors * load_cycles(layer, chunk)
+        fillings = trains if network.ensemble.resample == "step" else -(-members // held)
+        if index == 0 and layer.window is not None:
+            # Beats are cut into pieces that belong to one pixel.
+            chunk = gcd(chunk, layer.window.channels)
+        stages[f"{layer.name} load"] = inputs * load_cycles(layer, chunk)
+        if layer.window is not None:
+            together = layer.folding.lanes_in // layer.taps
+            windows = window_cycles(layer.window, together, layer.drive.bits)
+            stages[f"{layer.name} windows"] = passes * windows
         stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
-        stages[f"{layer.name} crossbar"] = passes * pass_cycles(layer)
+        stages[f"{layer.name} crossbar"] = passes * layer.positions * pass_cycles(layer)
         chunk = neurons(layer)
+    banked = [
+        layer
+        for layer in network.layers
+        if isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
+    ]
+    if banked:
+        stages["scale dropout"] = members * len(banked)
     classes = len(network.classes)
     stages["ensemble"] = members * classes + 2 + 2 * classes
     return stages

@@ -1,28 +1,36 @@
 """The golden evaluation of a network: raw pixels to integer logits, every member.
 
-Sums are carried in float32 (float64 where a sum could reach 2**24), because only these have fast
+Sums are carried in float32 (float64 where one could reach 2**24), because only these have fast
 matrix products; every value is an integer within their exact range, so the result is the integer
-one. `tests/test_golden.py` holds it against int64 arithmetic, weight by weight.
+one. `tests/test_golden.py` holds it against plain integers, weight by weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Layer, Network, Threshold
+from bbnn.description import Network
 from bbnn.errors import require, require_int
-from golden.noise import member_weights, plus_or_minus, weights
+from golden.layer import Reals, Stage, Train, crossbar
+from golden.neurons import neuron
+from golden.noise import matrices_per_member, member_weights
+from golden.scale import dropped_scales
 
-Reals = NDArray[np.floating[Any]]
+__all__ = ["Progress", "checked_members", "crossbar", "logits", "neuron", "pixels", "trace"]
+
 Progress = Callable[[int], None]
+Seen = tuple[Sequence[Reals], bool]
+"""What a member sees in a layer: its weights, for all steps or for each; if it drops the scale."""
 
 BLOCK = 2048
 """Images per matrix product: enough for its full speed, few enough that sums stay in the cache."""
+HELD = 1 << 23
+"""Outputs of a layer that a block may have in all steps: maps and steps make blocks smaller."""
 
 
 def logits(
@@ -38,14 +46,25 @@ def logits(
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
-    front = _front(network, pixels(network, images))
+    front = pixels(network, images)
+    blocks = blocks_of(network, len(front))
+    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
+    first = network.first_ensembling
+    if first:
+        before = next(seen(network, range(first), 1, 1))
+        front = np.concatenate([run(stages, before, front[rows][None])[-1][0] for rows in blocks])
+    if network.layers[first].window is None and network.encoding == "constant":
+        # Once, not for every member; windows convert as they copy.
+        front = front.astype(np.float32)
+    fresh = network.ensemble.reseed == "never"
+    draws = len(front) if fresh else 1
     result = np.empty((len(front), members, len(network.classes)), np.int64)
-    for rows, member, matrices in _schedule(network, len(front), members):
-        vector = front[rows]
-        for layer, matrix in zip(network.layers[-len(matrices) :], matrices, strict=True):
-            vector = neuron(layer, crossbar(layer, vector, matrix))
-        result[rows, member] = vector
-        progress(len(vector))
+    for number, sees in enumerate(seen(network, range(first, len(stages)), draws, members)):
+        image, member = divmod(number, members)
+        for rows in [slice(image, image + 1)] if fresh else blocks:
+            train = encoded(network, front[rows])
+            result[rows, member] = run(stages[first:], sees, train)[-1][0]
+            progress(train.shape[1])
     return result
 
 
@@ -54,31 +73,43 @@ def trace(
 ) -> list[NDArray[np.int64]]:
     """Return what every layer puts out for one (image, member): the place to look at a difference.
 
+    Each is a flat stream, in the order in which it leaves the layer: time step after time step; in
+    a step position after position, line by line, of the map that is left after pooling; at a
+    position channel after channel. +-1, 0..2**bits-1 or spikes; the last are the logits, once.
     `image` counts from the start of the stream, as it matters where streams run on between images.
-    Hidden outputs are +-1, the last are logits; each has shape (columns,).
     """
     require_int("image", image, 0, len(images) - 1)
     require_int("member", member, 0, checked_members(network, members) - 1)
-    vector = pixels(network, images[image : image + 1])
     before = image if network.ensemble.reseed == "never" else 0
-    outputs = []
-    for index, layer in enumerate(network.layers):
-        stream = member_weights(network, index, before + 1, members)
-        matrix = next(islice(stream, before * members + member, None))
-        vector = neuron(layer, crossbar(layer, vector, matrix))
-        outputs.append(vector[0].astype(np.int64))
-    return outputs
+    layers = range(len(network.layers))
+    drawn = seen(network, layers, before + 1, members)
+    sees = next(islice(drawn, before * members + member, None))
+    stages = [Stage(layer, network.steps, 1) for layer in network.layers]
+    train = encoded(network, pixels(network, images[image : image + 1]))
+    return [output.ravel().astype(np.int64) for output in run(stages, sees, train)]
 
 
-def pixels(network: Network, images: NDArray[np.uint8]) -> Reals:
-    """Return the drives of the first layer, shape (N, pixels); raise on a wrong type or size."""
+def pixels(network: Network, images: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return the images as vectors, uint8 (N, pixels); raise on a wrong type or size."""
     require(images.dtype == np.uint8, "images", "of type uint8", images.dtype)
     shape = images.shape[1:]
     fits = shape in (network.input_shape, network.input_shape[:2], (network.pixels,))
     fits = fits and int(np.prod(shape)) == network.pixels
     require(fits, "images", f"of shape (N, {network.pixels}) or (N, *{network.input_shape})", shape)
     require(len(images) > 0, "images", "at least one", len(images))
-    return images.reshape(len(images), -1).astype(np.float32)
+    return images.reshape(len(images), -1)
+
+
+def encoded(network: Network, inputs: NDArray[Any]) -> Train:
+    """Return what drives the first layer that every member runs, for N inputs (N, size).
+
+    With "rate" these are spikes in every step, of all steps up to s ``floor((s*p + 128) / 256)``.
+    """
+    if network.encoding == "constant":
+        return inputs[None]
+    steps = np.arange(network.steps + 1, dtype=np.int32)[:, None, None]
+    spikes: Train = np.diff((steps * inputs + 128) >> 8, axis=0).astype(np.uint8)
+    return spikes
 
 
 def checked_members(network: Network, members: int | None) -> int:
@@ -88,43 +119,31 @@ def checked_members(network: Network, members: int | None) -> int:
     return require_int("members", members, 1, network.max_members)
 
 
-def crossbar(layer: Layer, drives: Reals, matrix: Reals) -> Reals:
-    """Return the column sums y, shape (N, columns), exact integers in a float type."""
-    if layer.reach >= 2**24:
-        return drives.astype(np.float64) @ matrix.astype(np.float64)
-    return drives @ matrix
+def seen(
+    network: Network, layers: Sequence[int], images: int, members: int
+) -> Iterator[list[Seen]]:
+    """Yield what members 0..T-1 of image 0, then of image 1, ... see in each of `layers`."""
+    streams = []
+    for index in layers:
+        each = member_weights(network, index, images, members)
+        # So many in a row belong to one member.
+        streams.append(zip(*[each] * matrices_per_member(network, index), strict=True))
+    dropped = dropped_scales(network, images, members)[:, layers]
+    for matrices, banks in zip(zip(*streams, strict=True), dropped.tolist(), strict=True):
+        yield list(zip(matrices, banks, strict=True))
 
 
-def neuron(layer: Layer, sums: Reals) -> Reals:
-    """Return the layer's output: +-1, +1 where y >= threshold, or scale * y + offset, exact."""
-    if isinstance(layer.neuron, Threshold):
-        # A threshold is at most reach + 1, so the sums' own type holds it exactly.
-        return plus_or_minus(sums >= layer.neuron.thresholds.astype(sums.dtype))
-    return sums.astype(np.float64) * layer.neuron.scale + layer.neuron.offset
+def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Train]:
+    """Return what every one of the first layers puts out, as many as the member is shown."""
+    outputs = []
+    for stage, (matrices, dropped) in zip(stages, sees, strict=False):
+        train = stage(train, matrices, dropped)
+        outputs.append(train)
+    return outputs
 
 
-def _front(network: Network, drives: Reals) -> Reals:
-    """Run the layers before the first ensembling one, once per image."""
-    for layer in network.layers[: network.first_ensembling]:
-        matrix = weights(layer.codes, 0)
-        sums = (crossbar(layer, drives[rows], matrix) for rows in _blocks(len(drives)))
-        drives = np.concatenate([neuron(layer, part) for part in sums])
-    return drives
-
-
-def _schedule(
-    network: Network, images: int, members: int
-) -> Iterator[tuple[slice, int, tuple[Reals, ...]]]:
-    """Yield (images, member, weights of each ensembling layer): all that see the same weights."""
-    layers = range(network.first_ensembling, len(network.layers))
-    fresh = network.ensemble.reseed == "never"
-    draws = images if fresh else 1
-    streams = [member_weights(network, index, draws, members) for index in layers]
-    for draw, matrices in enumerate(zip(*streams, strict=True)):
-        image, member = divmod(draw, members)
-        for rows in [slice(image, image + 1)] if fresh else _blocks(images):
-            yield rows, member, matrices
-
-
-def _blocks(images: int) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, images, BLOCK)]
+def blocks_of(network: Network, images: int) -> list[slice]:
+    """Return the blocks in which a network runs `images` images."""
+    largest = max(int(np.prod(layer.output_shape)) for layer in network.layers)
+    size = min(BLOCK, images, max(1, HELD // (largest * network.steps)))
+    return [slice(start, start + size) for start in range(0, images, size)]

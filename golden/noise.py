@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Layer, Ensemble, Network
+from bbnn.description import Ensemble, Layer, Network
 from golden.lfsr import bits, runs
 
 Bits = NDArray[np.uint8]
@@ -27,6 +27,13 @@ def planes(layer: Layer, lfsr_width: int, count: int) -> tuple[Bits, Bits]:
     """Return the first `count` fillings of the noise plane: R (count, I, K) and C (count, J, b)."""
     assert layer.noise is not None
     return _split(layer, bits(layer.noise.seed, lfsr_width, count * layer.noise_bits))
+
+
+def drops(layer: Layer, lfsr_width: int, count: int) -> NDArray[np.bool_]:
+    """Return which maps the first `count` fillings drop, shape (count, maps); D, compared."""
+    assert layer.noise is not None
+    drawn = bits(layer.noise.seed, lfsr_width, count * layer.noise_bits)
+    return _dropped(layer, drawn.reshape(count, -1))
 
 
 def words(row_noise: Bits, column_noise: Bits) -> Words:
@@ -58,12 +65,20 @@ def members_per_filling(layer: Layer, ensemble: Ensemble) -> int:
     return 2**layer.probability_bits if ensemble.stratified else 1
 
 
+def matrices_per_member(network: Network, index: int) -> int:
+    """Return how many weights per synapse a member sees: one, or one in every time step."""
+    drawn = network.ensemble.resample == "step" and network.layers[index].noise is not None
+    return network.steps if drawn else 1
+
+
 def member_weights(
     network: Network, index: int, images: int, members: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the weights of layer `index`, shape (I, J), for members 0..T-1 of image 0, then 1, ...
 
-    A caller that restarts the streams with every image asks for one image and uses it for all.
+    +-1, and 0 in the rows of dropped maps: a weight that is not driven. A member has
+    `matrices_per_member` of them, in the order of its time steps. A caller that restarts the
+    streams with every image asks for one image and uses it for all.
     """
     layer = network.layers[index]
     if layer.noise is None:
@@ -72,37 +87,57 @@ def member_weights(
             yield fixed
         return
     held = members_per_filling(layer, network.ensemble)
+    draws = members * matrices_per_member(network, index)
     source = _fillings(layer, network.lfsr_width)
     for _ in range(images):
-        for first in range(0, members, held):
-            row_word, column_word = next(source)
-            for member in range(min(held, members - first)):
+        for first in range(0, draws, held):
+            row_word, column_word, dropped = next(source)
+            for member in range(min(held, draws - first)):
                 flip = stratum(member, layer.probability_bits)
                 word = _joined(row_word, np.bitwise_xor(column_word, flip))
-                yield weights(layer.codes, word)
+                matrix = weights(layer.codes, word)
+                matrix[np.repeat(dropped, layer.taps)] = 0
+                yield matrix
 
 
-def _fillings(layer: Layer, lfsr_width: int) -> Iterator[tuple[Words, Words]]:
-    """Yield one filling after the other, endlessly, as words of rows (I, G) and of columns (J,)."""
+def _fillings(layer: Layer, lfsr_width: int) -> Iterator[tuple[Words, Words, NDArray[np.bool_]]]:
+    """Yield one filling after the other, endlessly.
+
+    As words of rows (I, G), words of columns (J,), and whether a map is dropped (maps,).
+    """
     assert layer.noise is not None
     count = max(1, RUN // layer.noise_bits)
     for run in runs(layer.noise.seed, lfsr_width, count * layer.noise_bits):
         row_noise, column_noise = _split(layer, run)
         rows = _row_words(row_noise, layer.probability_bits)
-        yield from zip(rows, _packed(column_noise), strict=True)
+        dropped = _dropped(layer, run.reshape(count, -1))
+        yield from zip(rows, _packed(column_noise), dropped, strict=True)
 
 
 def _split(layer: Layer, stream: Bits) -> tuple[Bits, Bits]:
-    """Cut whole fillings into R (count, I, K) and C (count, J, b)."""
+    """Cut R (count, I, K) and C (count, J, b) out of whole fillings."""
     assert layer.noise is not None
     drawn = stream.reshape(-1, layer.noise_bits)
     row_part = layer.rows * layer.noise.row_bits
+    column_part = layer.columns * layer.probability_bits
     row_noise = drawn[:, :row_part].reshape(len(drawn), layer.rows, -1)
-    return row_noise, drawn[:, row_part:].reshape(len(drawn), layer.columns, -1)
+    return row_noise, drawn[:, row_part : row_part + column_part].reshape(
+        len(drawn), layer.columns, -1
+    )
+
+
+def _dropped(layer: Layer, fillings: Bits) -> NDArray[np.bool_]:
+    """Return which maps are dropped (count, maps): D, the end of each filling, below the code."""
+    if layer.dropout is None:
+        return np.zeros((len(fillings), layer.maps), np.bool_)
+    drawn = fillings[:, -layer.maps * layer.dropout.bits :]
+    return _packed(drawn.reshape(len(fillings), layer.maps, -1)) < layer.dropout.code
 
 
 def _row_words(row_noise: Bits, probability_bits: int) -> Words:
     """Return the words (..., I, G) that the columns find in R (..., I, K)."""
+    if probability_bits == 0:
+        return np.zeros((*row_noise.shape[:-1], 1), np.uint8)
     row_bits = row_noise.shape[-1]
     period = row_bits // gcd(row_bits, probability_bits)
     positions = np.arange(period * probability_bits).reshape(period, -1) % row_bits

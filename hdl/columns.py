@@ -21,11 +21,14 @@ __all__ = ["ColumnSums", "Columns"]
 
 
 class ColumnSums(data.StructLayout):
-    """The sums y of `neurons` columns; `chunk` counts the chunks of a vector from 0."""
+    """The sums y of `neurons` columns; `chunk` counts the chunks of a vector from 0.
 
-    def __init__(self, layer: Layer) -> None:
+    steps : over how many vectors y is summed.
+    """
+
+    def __init__(self, layer: Layer, steps: int = 1) -> None:
         chunks = -(-layer.columns // neurons(layer))
-        width = bits_for(layer.reach) + 1
+        width = bits_for(layer.reach * steps) + 1
         super().__init__(
             {
                 "y": data.ArrayLayout(signed(width), neurons(layer)),
@@ -80,7 +83,8 @@ class Columns(wiring.Component):
             ends_group.eq(ends_vector | (in_group == chunks_of_group - 1)),
             self.i.ready.eq(~self.o.valid | (leaves & ends_group)),
         ]
-        driven = held.driven if layer.drive.kind == "unsigned" else layer.rows
+        constant = "driven" not in Sums(layer).members
+        driven = layer.rows if constant else held.driven
         for lane in range(together):
             m.d.comb += self.o.p.y[lane].eq((held.agreeing[lane] << 1) - driven)
 

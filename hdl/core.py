@@ -5,93 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
 from bbnn.interface import ADDRESS_BITS, PIXELS_PER_BEAT
-from bbnn.schedule import neurons
 from hdl.axi import Axi4Lite, Axi4Stream
 from hdl.control import Control
-from hdl.ensemble import Beat, Ensemble
-from hdl.layer import LayerCore
-from hdl.neuron import logit_width
+from hdl.data_path import DataPath
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Core", "DataPath"]
-
-
-class DataPath(wiring.Component):
-    """The layers and the ensemble; what `CONTROL.run` holds in reset.
-
-    Parameters
-    ----------
-    network : Network
-
-    Members
-    -------
-    i : In(stream.Signature(32))
-        Pixels, four a beat.
-    o : Out(stream.Signature(Beat()))
-        Result packets.
-    members, member_logits, seeds : In
-        As in ``hdl.control.Control``.
-    """
-
-    i: stream.Interface
-    o: stream.Interface
-    members: Signal
-    member_logits: Signal
-    seeds: Signal
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        stochastic = sum(layer.noise is not None for layer in network.layers)
-        super().__init__(
-            {
-                "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
-                "o": Out(stream.Signature(Beat())),
-                "members": In(16),
-                "member_logits": In(1),
-                "seeds": In(max(1, network.lfsr_width * stochastic)),
-            }
-        )
-
-    def elaborate(self, platform: Platform | None) -> Module:
-        m = Module()
-        network = self.network
-        source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
-        seed_start = 0
-        for index, layer in enumerate(network.layers):
-            block = LayerCore(layer, network.ensemble, lfsr_width=network.lfsr_width, chunk=chunk)
-            m.submodules[layer.name] = block
-            wiring.connect(m, source, block.i)
-            ensembles = index == network.first_ensembling
-            m.d.comb += block.passes.eq(self.members if ensembles else 1)
-            if layer.noise is not None:
-                seed = self.seeds[seed_start : seed_start + network.lfsr_width]
-                seed_start += network.lfsr_width
-                m.d.comb += [block.members.eq(self.members), block.seed.eq(seed)]
-            source, chunk = block.o, neurons(layer)
-
-        # No layer can have these names. Two registers, so that the host's ready ends before it runs
-        # back into the last layer.
-        slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
-        m.submodules["slack$"] = slack
-        m.submodules["ensemble$"] = ensemble = Ensemble(
-            classes=len(network.classes), width=logit_width(network.layers[-1])
-        )
-        wiring.connect(m, source, slack.w_stream)  # type: ignore[arg-type]
-        wiring.connect(m, slack.r_stream, ensemble.i)  # type: ignore[arg-type]
-        wiring.connect(m, ensemble.o, wiring.flipped(self.o))
-        m.d.comb += [
-            ensemble.members.eq(self.members),
-            ensemble.member_logits.eq(self.member_logits),
-        ]
-        return m
+__all__ = ["Core"]
 
 
 class Core(wiring.Component):
@@ -142,6 +69,7 @@ class Core(wiring.Component):
 
         halted = Signal()
         data_path = DataPath(self.network)
+        assert len(control.seeds) == len(data_path.seeds), "a random stream without a register"
         m.submodules.data_path = ResetInserter(halted)(data_path)
         m.d.comb += [
             halted.eq(~control.run),

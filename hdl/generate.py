@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bbnn.description import Layer, Network
-from bbnn.errors import InputError
+from bbnn.errors import InputError, require
 from bbnn.interface import as_json
 from bbnn.interface_document import markdown
 from bbnn.model_file import digest
@@ -24,7 +25,14 @@ PORTS = ("s_axi", "s_axis", "m_axis")
 
 
 def verilog_text(network: Network) -> str:
-    """Return the core as one Verilog file, the same text for the same network."""
+    """Return the core as one Verilog file, the same text for the same network.
+
+    Raise `InputError` for convolutions that are split over several crossbars.
+    """
+    for index, layer in enumerate(network.layers):
+        mapping = layer.window.mapping if layer.window else "tall"
+        where = f"layers[{index}].window.mapping ({layer.name})"
+        require(mapping == "tall", where, '"tall" in hardware', mapping)
     core = Core(network)
     ports: dict[str, Any] = {"aclk": (core.aclk, None), "aresetn": (core.aresetn, None)}
     for name in PORTS:
@@ -90,6 +98,9 @@ def _manifest(network: Network, hashes: dict[str, str]) -> dict[str, Any]:
             "reseed": network.ensemble.reseed,
             "first_ensembling": network.layers[network.first_ensembling].name,
         },
+        "steps": network.steps,
+        "encoding": network.encoding,
+        "scale_dropout": network.scale_dropout and asdict(network.scale_dropout),
         "cycles_per_member": member_cycles(network),
         "layers": [
             {
@@ -100,7 +111,12 @@ def _manifest(network: Network, hashes: dict[str, str]) -> dict[str, Any]:
                 "lanes_in": layer.folding.lanes_in,
                 "lanes_out": layer.folding.lanes_out,
                 "neurons": neurons(layer),
-                "cycles": pass_cycles(layer),
+                "positions": layer.positions,
+                "cycles": layer.positions * pass_cycles(layer),
+                "window": layer.window and asdict(layer.window),
+                "pool": layer.pool and asdict(layer.pool),
+                "dropout": layer.dropout and asdict(layer.dropout),
+                "neuron": type(layer.neuron).__name__,
                 "seed": layer.noise and layer.noise.seed,
                 "row_bits": layer.noise and layer.noise.row_bits,
             }

@@ -1,19 +1,22 @@
-"""One layer: replay buffer, noise plane, crossbar and neurons."""
+"""One layer: its input, noise plane, crossbar, neurons and pooling."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bbnn.description import Layer, Ensemble, Threshold
+from bbnn import schedule
+from bbnn.description import Ensemble, Layer, Quantised, Threshold
 from hdl.columns import Columns
 from hdl.crossbar import Crossbar
-from hdl.neuron import LogitNeuron, ThresholdNeurons
+from hdl.feed import Feed, Pixels
+from hdl.neuron import ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
-from hdl.replay import ReplayBuffer
+from hdl.pool import Pooling
+from hdl.widths import index_bits, times, train_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -22,12 +25,12 @@ __all__ = ["LayerCore"]
 
 
 class LayerCore(wiring.Component):
-    """Take vectors in chunks, run each `passes` times, give the neurons' outputs.
+    """Take vectors or maps in chunks, run each `passes` times, give the neurons' outputs.
 
-    An idle layer whose noise is drawn gives its first hidden output ``load_cycles +
-    crossbar_cycles + 7`` cycles (``bbnn.schedule``) after a vector was offered, the first logit one
-    later. Seven: the queue, the word on its way into the buffer, the crossbar's three, the column
-    register and the neuron's two, less the cycle that the last address shares with the sum.
+    An idle dense layer whose noise is drawn gives its first output ``load_cycles +
+    crossbar_cycles + 5`` cycles (``bbnn.schedule``) and its neurons' latency after a vector was
+    offered. Five: the queue, the word on its way into the buffer, the crossbar's three and the
+    column register, less the cycle that the last address shares with the sum.
 
     Parameters
     ----------
@@ -36,18 +39,25 @@ class LayerCore(wiring.Component):
     lfsr_width : int
     chunk : int
         Elements per transfer at the input.
+    steps : int
+        Time steps of a member.
+    replays, pixels
+        As in ``hdl.feed.Feed``.
 
     Members
     -------
-    i : In(stream.Signature(chunk * drive bits))
+    i : In(stream.Signature(chunk * element bits))
     o : Out(stream)
-        Chunks of hidden outputs, or logits one by one (``hdl.neuron``).
+        Chunks of hidden outputs, pooled, or logits one by one (``hdl.neuron``).
     passes : In(16)
-        How often each vector is run: T in the first ensembling layer, 1 in the others.
+        How often each vector or map is run in every step: T in the first ensembling layer, 1 in the
+        others.
     members : In(16)
         T.
     seed : In(lfsr_width)
-        Absent where b is 0, like `members`.
+        Absent where nothing is random, like `members`.
+    dropped : In(stream.Signature(1))
+        Whether a member reads the second bank of thresholds. Absent without one.
     """
 
     i: stream.Interface
@@ -55,63 +65,135 @@ class LayerCore(wiring.Component):
     passes: Signal
     members: Signal
     seed: Signal
+    dropped: stream.Interface
 
-    def __init__(self, layer: Layer, ensemble: Ensemble, *, lfsr_width: int, chunk: int) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        ensemble: Ensemble,
+        *,
+        lfsr_width: int,
+        chunk: int,
+        steps: int = 1,
+        replays: bool = False,
+        pixels: Pixels | None = None,
+    ) -> None:
         self.layer = layer
         self.ensemble = ensemble
         self.lfsr_width = lfsr_width
-        self.chunk = chunk
-        neurons = ThresholdNeurons if isinstance(layer.neuron, Threshold) else LogitNeuron
-        self._neurons = neurons(layer)
+        self.steps = steps
+        self._feed = Feed(layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels)
+        self._neurons = neuron_block(layer, steps)
+        self._pooling = pooling(layer)
+        source = self._pooling or self._neurons
+        self.banked = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
         noise = {"members": In(16), "seed": In(lfsr_width)} if layer.noise else {}
         super().__init__(
             {
-                "i": In(stream.Signature(chunk * layer.drive.bits)),
-                "o": Out(self._neurons.o.signature),
+                "i": In(stream.Signature(len(self._feed.i.payload))),
+                "o": Out(source.o.signature),
                 "passes": In(16),
                 **noise,
+                **({"dropped": In(stream.Signature(1))} if self.banked else {}),
             }
         )
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         layer = self.layer
-        m.submodules.replay = replay = ReplayBuffer(
-            element_bits=layer.drive.bits,
-            chunk=self.chunk,
-            length=layer.rows,
-            word=layer.folding.lanes_in,
-            pad=1 if layer.drive.kind == "sign" else 0,
-        )
+        m.submodules.feed = feed = self._feed
         m.submodules.crossbar = crossbar = Crossbar(layer)
         m.submodules.columns = columns = Columns(layer)
         m.submodules.neurons = neurons = self._neurons
-        # Two registers between the layers: no ready signal runs through more than one of them.
-        m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
-        wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
-        wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
+        wiring.connect(m, wiring.flipped(self.i), feed.i)
         wiring.connect(m, crossbar.o, columns.i)
-        wiring.connect(m, columns.o, neurons.i)
-        wiring.connect(m, neurons.o, wiring.flipped(self.o))
+        if self.banked:
+            self._choose_bank(m, columns.o)
+        else:
+            wiring.connect(m, columns.o, neurons.i)
+        if self._pooling is None:
+            wiring.connect(m, neurons.o, wiring.flipped(self.o))
+        else:
+            m.submodules.pool = self._pooling
+            wiring.connect(m, neurons.o, self._pooling.i)
+            wiring.connect(m, self._pooling.o, wiring.flipped(self.o))
         m.d.comb += [
-            replay.passes.eq(self.passes),
-            replay.done.eq(crossbar.done),
-            replay.enable.eq(crossbar.enable),
-            replay.address.eq(crossbar.vector_address),
-            crossbar.drive.eq(replay.word_data),
-            crossbar.valid.eq(replay.valid),
+            feed.passes.eq(self.passes),
+            feed.done.eq(crossbar.done),
+            feed.enable.eq(crossbar.enable),
+            feed.address.eq(crossbar.vector_address),
+            crossbar.drive.eq(feed.drive),
+            crossbar.valid.eq(feed.valid),
         ]
+        if layer.masked:
+            m.d.comb += crossbar.driven.eq(feed.driven)
         if layer.noise is not None:
-            m.submodules.noise = noise = NoisePlane(layer, self.ensemble, self.lfsr_width)
+            self._add_noise(m, crossbar)
+        return m
+
+    def _add_noise(self, m: Module, crossbar: Crossbar) -> None:
+        """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
+        layer, feed = self.layer, self._feed
+        each_step = self.ensemble.resample == "step"
+        m.submodules.noise = noise = NoisePlane(
+            layer,
+            self.ensemble,
+            self.lfsr_width,
+            vectors=layer.positions * (1 if each_step else self.steps),
+            member_bits=train_bits(self.steps if each_step else 1),
+        )
+        m.d.comb += [
+            noise.seed.eq(self.seed),
+            noise.members.eq(times(self.members, self.steps) if each_step else self.members),
+            noise.done.eq(crossbar.done),
+            noise.enable.eq(crossbar.enable),
+            noise.row_group.eq(crossbar.row_group),
+            noise.column_group.eq(crossbar.column_group),
+            crossbar.valid.eq(feed.valid & noise.valid),
+        ]
+        if layer.probability_bits:
             m.d.comb += [
-                noise.seed.eq(self.seed),
-                noise.members.eq(self.members),
-                noise.done.eq(crossbar.done),
-                noise.enable.eq(crossbar.enable),
-                noise.row_group.eq(crossbar.row_group),
-                noise.column_group.eq(crossbar.column_group),
                 crossbar.row_noise.eq(noise.row_noise),
                 crossbar.column_noise.eq(noise.column_noise),
-                crossbar.valid.eq(replay.valid & noise.valid),
             ]
-        return m
+        if layer.dropout is not None:
+            kept = Cat(kept.replicate(layer.taps) for kept in noise.kept)
+            if layer.masked:
+                m.d.comb += crossbar.driven.eq(feed.driven & kept)
+            else:
+                m.d.comb += crossbar.drive.eq(feed.drive & kept)
+
+    def _choose_bank(self, m: Module, sums: stream.Interface) -> None:
+        """Hold a member's sums back until its bank of thresholds is decided."""
+        neurons, dropped = self._neurons, self.dropped
+        assert isinstance(neurons, ThresholdNeurons)
+        position = Signal(index_bits(self.layer.positions))
+        last_position = position == self.layer.positions - 1
+        chunks = -(-self.layer.columns // schedule.neurons(self.layer))
+        ends = Signal()
+        m.d.comb += [
+            neurons.i.payload.eq(sums.payload),
+            neurons.i.valid.eq(sums.valid & dropped.valid),
+            sums.ready.eq(neurons.i.ready & dropped.valid),
+            neurons.dropped.eq(dropped.payload),
+            ends.eq(sums.valid & sums.ready & (sums.p.chunk == chunks - 1)),
+            dropped.ready.eq(ends & last_position),
+        ]
+        with m.If(ends):
+            m.d.sync += position.eq(Mux(last_position, 0, position + 1))
+
+
+def pooling(layer: Layer) -> Pooling | None:
+    """Return what pools the outputs of the neurons of `layer`, if anything does."""
+    if layer.pool is None:
+        return None
+    height, width, channels = layer.sum_shape
+    return Pooling(
+        kind=layer.pool.kind,
+        size=layer.pool.size,
+        element_bits=layer.neuron.bits if isinstance(layer.neuron, Quantised) else 1,
+        chunk=schedule.neurons(layer),
+        height=height,
+        width=width,
+        channels=channels,
+    )

@@ -71,3 +71,72 @@ class Pooling(wiring.Component):
                 "o": Out(stream.Signature(chunk * self.out_bits)),
             }
         )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        size, chunks = self.size, self.channels // self.chunk
+        squares = self.width // size
+
+        moves = Signal()
+        taken = Signal()
+        m.d.comb += [
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(moves),
+            taken.eq(moves & self.i.valid),
+        ]
+
+        # Where in the map a chunk is, where in its square, and where that one's results lie.
+        chunk = Signal(index_bits(chunks))
+        x = Signal(index_bits(self.width))
+        y = Signal(index_bits(self.height))
+        inner_x = Signal(index_bits(size))
+        inner_y = Signal(index_bits(size))
+        address = Signal(index_bits(squares * chunks))
+        with m.If(taken):
+            m.d.sync += [chunk.eq(chunk + 1), address.eq(address + 1)]
+            with m.If(chunk == chunks - 1):
+                m.d.sync += [chunk.eq(0), x.eq(x + 1), inner_x.eq(inner_x + 1)]
+                with m.If(inner_x == size - 1):
+                    m.d.sync += inner_x.eq(0)
+                with m.Else():
+                    m.d.sync += address.eq(address - (chunks - 1))
+                with m.If(x == self.width - 1):
+                    m.d.sync += [x.eq(0), inner_x.eq(0), address.eq(0)]
+                    m.d.sync += [y.eq(y + 1), inner_y.eq(inner_y + 1)]
+                    with m.If(inner_y == size - 1):
+                        m.d.sync += inner_y.eq(0)
+                    with m.If(y == self.height - 1):
+                        m.d.sync += [y.eq(0), inner_y.eq(0)]
+
+        elements = Signal(data.ArrayLayout(self.element_bits, self.chunk))
+        first = Signal()
+        last = Signal()
+        inside = Signal()
+        with m.If(moves):
+            m.d.sync += [
+                elements.eq(self.i.payload),
+                first.eq((inner_x == 0) & (inner_y == 0)),
+                last.eq((inner_x == size - 1) & (inner_y == size - 1)),
+                inside.eq(self.i.valid & (x < squares * size)),
+            ]
+
+        shape = unsigned(self.out_bits)
+        m.submodules.partial = partial = WriteBack(
+            data.ArrayLayout(shape, self.chunk), depth=squares * chunks, repeats=chunks == 1
+        )
+        m.d.comb += [
+            partial.enable.eq(moves),
+            partial.address.eq(address),
+            partial.write.eq(inside),
+        ]
+        for lane in range(self.chunk):
+            element, after = elements[lane], partial.changed[lane]
+            so_far = Signal(shape, name=f"so_far_{lane}")
+            m.d.comb += so_far.eq(Mux(first, 0, partial.value[lane]))
+            if self.kind == "sum":
+                m.d.comb += after.eq(so_far + element)
+            else:
+                m.d.comb += after.eq(Mux(element > so_far, element, so_far))
+        with m.If(moves):
+            m.d.sync += [self.o.payload.eq(partial.changed), self.o.valid.eq(inside & last)]
+        return m

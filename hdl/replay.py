@@ -36,11 +36,13 @@ class ReplayBuffer(wiring.Component):
         Elements read per cycle, the crossbar's `lanes_in`.
     pad : int
         Element that fills a vector's last word.
+    pass_bits : int
+        Bits of `passes`.
 
     Members
     -------
     i : In(stream.Signature(chunk * element_bits))
-    passes : In(16)
+    passes : In(pass_bits)
         How often a vector is read, at least 1; constant while vectors are in the buffer.
     valid : Out(1)
         A whole vector can be read.
@@ -62,7 +64,14 @@ class ReplayBuffer(wiring.Component):
     word_data: Signal
 
     def __init__(
-        self, *, element_bits: int, chunk: int, length: int, word: int, pad: int = 0
+        self,
+        *,
+        element_bits: int,
+        chunk: int,
+        length: int,
+        word: int,
+        pad: int = 0,
+        pass_bits: int = 16,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
@@ -74,7 +83,7 @@ class ReplayBuffer(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(chunk * element_bits)),
-                "passes": In(16),
+                "passes": In(pass_bits),
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
@@ -135,7 +144,7 @@ class ReplayBuffer(wiring.Component):
             read.en.eq(self.enable),
             self.word_data.eq(read.data),
         ]
-        passed = Signal(16)
+        passed = Signal.like(self.passes)
         with m.If(self.done):
             m.d.sync += passed.eq(passed + 1)
             with m.If(passed == self.passes - 1):

@@ -63,7 +63,7 @@ class WriteBack(wiring.Component):
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         m.submodules.memory = store = memory.Memory(
-            shape=self.shape, depth=2 ** len(self.address), init=[]
+            shape=self.shape, depth=max(2, self.depth), init=[]
         )
         write = store.write_port()
         read = store.read_port(transparent_for=[write] if self.repeats else [])

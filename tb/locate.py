@@ -13,13 +13,17 @@ from bbnn.description import Network
 from golden.network import trace
 from tb.build import Build
 from tb.play import SimulationError, beats, play
-from tb.probes import transfers, vector
+from tb.probes import outputs, transfers
 from tb.setup import Setup, reseeded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """The first output that differs; hidden neurons are +-1, `got` is None where nothing came."""
+    """The first output that differs, in the order in which the layer puts them out.
+
+    neuron : its number in the layer's output, as `golden.network.trace` counts. got : None where
+    nothing came.
+    """
 
     image: int
     member: int
@@ -68,7 +72,7 @@ def _first(
         for index, expected in enumerate(golden):
             each = index >= network.first_ensembling
             number = last * members + member if each else last
-            got = vector(network.layers[index], payloads[index], number)
+            got = outputs(network, index, payloads[index], number)
             differs = np.flatnonzero(got != expected[: len(got)])
             neuron = int(differs[0]) if len(differs) else len(got)
             if neuron < len(expected):

@@ -9,22 +9,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Layer, Logits, Network
+from bbnn.description import Logits, Network
 from bbnn.schedule import neurons
 
 DATA_PATH = "dut.data_path"
-"""Where the layers' instances, named like the layers, are in the design; "neurons" ends each."""
+"""Where the layers' instances, named like the layers, are in the design.
+
+Of each, "pool" is the last part, or "neurons" where nothing is pooled.
+"""
 
 
 def probes(network: Network) -> str:
     """Return Verilog for `bench.v` that writes every transfer to the file ``+probes=``.
 
-    A line is the layer's index and the payload: a logit, or the neurons' bits, the last one first.
+    A line is the layer's index and the payload: a logit, or the bits of a chunk, the last element
+    first.
     """
     transfers = []
     for index, layer in enumerate(network.layers):
         # Escaped, since a layer may bear the name of a keyword, such as "output".
-        stream = f"{DATA_PATH}.\\{layer.name} .neurons.o__"
+        part = "neurons" if layer.pool is None else "pool"
+        stream = f"{DATA_PATH}.\\{layer.name} .{part}.o__"
         signed = isinstance(layer.neuron, Logits)
         payload = f"$signed({stream}payload)" if signed else f"{stream}payload"
         line = f'"{index} {"%0d" if signed else "%b"}\\n"'
@@ -61,18 +66,26 @@ def transfers(path: Path) -> dict[int, list[str]]:
     return result
 
 
-def vector(layer: Layer, payloads: list[str], number: int) -> NDArray[np.int64]:
-    """Return the outputs in a layer's vector `number`, shape (columns,): +-1, or logits.
+def outputs(network: Network, index: int, payloads: list[str], number: int) -> NDArray[np.int64]:
+    """Return what layer `index` put out for its member `number`, flat, as `golden.network.trace`.
 
     It ends early where the core did, and where a payload holds unknown bits.
     """
-    lanes = neurons(layer)
-    length = -(-layer.columns // lanes)
-    mine = payloads[number * length : (number + 1) * length]
-    if isinstance(layer.neuron, Logits):
-        elements = mine
-    else:
-        elements = [bit for payload in mine for bit in reversed(payload)][: layer.columns]
-    known = list(takewhile(lambda element: element.lstrip("-").isdigit(), elements))
-    values = np.array(known, np.int64)
-    return values if isinstance(layer.neuron, Logits) else values * 2 - 1
+    layer = network.layers[index]
+    height, width, channels = layer.output_shape
+    logits = isinstance(layer.neuron, Logits)
+    vectors = height * width * (1 if logits else network.steps)
+    chunks = -(-channels // neurons(layer))
+    mine = payloads[number * vectors * chunks : (number + 1) * vectors * chunks]
+    if logits:
+        known = takewhile(lambda payload: payload.lstrip("-").isdigit(), mine)
+        return np.array([int(logit) for logit in known], np.int64)
+    bits = layer.output_drive.bits
+    elements: list[str] = []
+    for start in range(0, len(mine), chunks):
+        vector = "".join(reversed(mine[start : start + chunks]))
+        ends = range(len(vector), 0, -bits)
+        elements += [vector[end - bits : end] for end in ends][:channels]
+    known = takewhile(lambda element: set(element) <= {"0", "1"}, elements)
+    values = np.array([int(element, 2) for element in known], np.int64)
+    return values * 2 - 1 if layer.output_drive.kind == "sign" else values

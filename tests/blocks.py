@@ -13,7 +13,17 @@ from amaranth.lib import wiring
 from amaranth.sim._async import SimulatorContext
 from hypothesis import strategies as st
 
-from bbnn.description import Layer, Drive, Folding, Logits, Neuron, NoisePlane, Threshold
+from bbnn.description import (
+    Drive,
+    Folding,
+    Layer,
+    Logits,
+    Neuron,
+    NoisePlane,
+    SpatialDropout,
+    Threshold,
+    Window,
+)
 from hdl.core import Core
 from simtools import Testbench, run
 
@@ -28,6 +38,8 @@ def dense(
     b: int = 1,
     k: int | None = None,
     neuron: Neuron | None = None,
+    dropout: SpatialDropout | None = None,
+    window: Window | None = None,
     seed: int = 3,
 ) -> Layer:
     """Return a layer of random codes.
@@ -46,7 +58,11 @@ def dense(
         probability_bits=b,
         neuron=neuron or Threshold(thresholds=thresholds),
         folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
-        noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32))) if b else None,
+        noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32)))
+        if b or dropout
+        else None,
+        window=window,
+        dropout=dropout,
     )
 
 

@@ -25,7 +25,7 @@ GUARDS = {
     "rresp": "rvalid",
 }
 """Outputs that mean something only while another one is high."""
-READ = ("data", "word_data", "row_noise", "column_noise")
+READ = ("data", "word_data", "row_noise", "column_noise", "kept")
 """Outputs of memories, unknown before the first `enable`."""
 RESET_CYCLES = 2
 MAKE = (

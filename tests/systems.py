@@ -153,7 +153,9 @@ def _neuron(rng: np.random.Generator, block: Block, spread: float, reach: int) -
     if block.neuron == "logits":
         return Logits(scale=integers(1, 400), offset=integers(-2000, 2000), fraction_bits=10)
     if block.neuron in ("threshold", "scaled"):
-        kept, dropped = (integers(-spread / 2, spread / 2).clip(-reach, reach + 1) for _ in "ab")
+        # The largest of four sums is larger.
+        low, high = (0, 1.5 * spread) if block.pool else (-spread / 2, spread / 2)
+        kept, dropped = (integers(low, high).clip(-reach, reach + 1) for _ in "ab")
         return Threshold(thresholds=kept, dropped=dropped if block.neuron == "scaled" else None)
     if block.neuron == "quantised":
         steepness = 2**block.levels / (2 * spread)
@@ -250,15 +252,14 @@ def dense_network(kind: Kind, seed: int = 6, *, levels: int = 2, **options: Any)
 def mixed_network(seed: int = 7, **options: Any) -> Network:
     """Return multi-bit and binary layers in turn, weights fixed and random, dropout on top."""
     blocks = (
-        Block(columns=4, neuron="quantised", kernel=2, stride=2, bits=0, levels=1),
-        Block(
-            columns=3, neuron="scaled", kernel=3, padding=2, pool=MAX, bits=2, dropout=drop(1, 1)
-        ),
+        Block(columns=4, neuron="quantised", kernel=2, stride=2, bits=0),
+        Block(columns=3, neuron="scaled", kernel=2, padding=1, bits=2, dropout=drop(1, 1)),
         Block(columns=6, neuron="quantised", kernel=1, bits=0, levels=3, dropout=drop(2, 3)),
         Block(columns=5, neuron="scaled", bits=1, row_bits=4),
         Block(columns=4, neuron="logits", bits=4, row_bits=5, dropout=drop(200, 8)),
     )
-    return build(seed, blocks, **{"input_shape": (7, 5, 3), **options})
+    defaults: dict[str, Any] = {"input_shape": (7, 5, 3), "scale_dropout": (1, 1)}
+    return build(seed, blocks, **{**defaults, **options})
 
 
 def window_network(
@@ -299,11 +300,18 @@ def _spiking_dropout(**options: Any) -> Network:
     return build(11, blocks, steps=3, **options)
 
 
-def _plain(network: Network) -> Network:
-    """Return `network` with every coin of its first layer turned into a fixed weight."""
-    first = network.layers[0]
-    fixed = replace(first, codes=first.codes.clip(0, 1), probability_bits=0, noise=None)
-    return replace(network, layers=(fixed, *network.layers[1:]))
+def fixed(layer: Layer) -> Layer:
+    """Return `layer` with the likelier sign of every weight, in turn where neither is."""
+    full = 2**layer.probability_bits
+    even = np.indices(layer.codes.shape).sum(axis=0) % 2
+    codes = np.where(2 * layer.codes == full, even, 2 * layer.codes > full).astype(np.int64)
+    return replace(layer, codes=codes, probability_bits=0, noise=None, dropout=None)
+
+
+def fixed_network(network: Network, layers: int | None = None) -> Network:
+    """Return `network` with the weights of the first `layers`, or of all, fixed, none dropped."""
+    changed = tuple(fixed(layer) for layer in network.layers[:layers])
+    return replace(network, layers=changed + network.layers[len(changed) :])
 
 
 CASES: dict[str, Callable[[], Network]] = {
@@ -316,8 +324,8 @@ CASES: dict[str, Callable[[], Network]] = {
     "conv-never": partial(conv_network, reseed="never"),
     "conv-stratified": partial(conv_network, stratified=True, members=4),
     "conv-64": partial(conv_network, lfsr_width=64),
-    "conv-fixed-front": lambda: _plain(conv_network()),
-    "conv-deterministic": lambda: mean_network(conv_network()),
+    "conv-fixed-front": lambda: fixed_network(conv_network(), 1),
+    "conv-deterministic": lambda: fixed_network(conv_network()),
     "spatial": spatial_network,
     "spatial-never": partial(spatial_network, reseed="never"),
     "spatial-bernoulli": _stochastic_dropout,
@@ -337,7 +345,7 @@ CASES: dict[str, Callable[[], Network]] = {
     "spiking-never": partial(spiking_network, reseed="never"),
     "spiking-stratified": partial(spiking_network, stratified=True, members=4),
     "spiking-one-step": partial(spiking_network, steps=1),
-    "spiking-deterministic": lambda: mean_network(spiking_network()),
+    "spiking-deterministic": lambda: fixed_network(spiking_network()),
     "spiking-dropout": _spiking_dropout,
     "spiking-dropout-step": partial(_spiking_dropout, resample="step"),
     "mixed": mixed_network,
@@ -354,20 +362,3 @@ CASES: dict[str, Callable[[], Network]] = {
     "lanes-all": partial(lanes_network, 99, 99),
 }
 """A factory for each network; call it to draw it."""
-
-
-def mean_network(network: Network) -> Network:
-    """Return the network whose weights are the likelier sign of each, nothing random left."""
-    layers = tuple(
-        replace(
-            layer,
-            codes=(2 * layer.codes >= 2**layer.probability_bits).astype(np.int64)
-            if layer.probability_bits
-            else layer.codes,
-            probability_bits=0,
-            noise=None,
-            dropout=None,
-        )
-        for layer in network.layers
-    )
-    return replace(network, layers=layers)

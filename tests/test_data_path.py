@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +12,22 @@ from hypothesis import strategies as st
 
 from bbnn.description import Network
 from bbnn.interface import pack_pixels
-from hdl.core import DataPath
+from blocks import Recording, packed, play
+from hdl.data_path import DataPath
 from networks import packets, random_images, random_network
-from simtools import reader, run, writer
+from simtools import reader, writer
+from systems import (
+    CASES as SYSTEMS,
+)
+from systems import (
+    SUM,
+    conv_network,
+    dense_network,
+    quantised_network,
+    scale_network,
+    spatial_network,
+    spiking_network,
+)
 
 CASES: dict[str, dict[str, Any]] = {
     "coins": {},
@@ -34,31 +48,38 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def compare(network: Network, stall: int, wanted: bool) -> None:
-    """Simulate three images and compare every word of their packets with golden."""
+def compare(network: Network, stall: int, wanted: bool, count: int = 3) -> Recording:
+    """Simulate some images and compare every word of their packets with golden."""
     members = network.ensemble.members
-    images = random_images(network, 3)
+    images = random_images(network, count)
     dut = DataPath(network)
     beats = [
         {"data": word, "last": int(position == len(packet) - 1)}
         for packet in packets(network, images, members, wanted)
         for position, word in enumerate(packet)
     ]
-    seeds = [layer.noise.seed for layer in network.layers if layer.noise]
 
     async def configure(ctx: Any) -> None:
         ctx.set(dut.members, members)
         ctx.set(dut.member_logits, wanted)
-        packed = sum(seed << i * network.lfsr_width for i, seed in enumerate(seeds))
-        ctx.set(dut.seeds, packed)
+        ctx.set(dut.seeds, seed_word(network))
 
-    run(
+    return play(
         dut,
         configure,
         writer(dut.i, pack_pixels(images).ravel().tolist(), stall),
         reader(dut.o, beats, stall),
         watched=[dut.o],
+        cycles=200_000,
     )
+
+
+def seed_word(network: Network) -> int:
+    """Return the seeds of the layers and of the scale unit side by side."""
+    seeds = [layer.noise.seed for layer in network.layers if layer.noise]
+    if network.scale_dropout:
+        seeds.append(network.scale_dropout.seed)
+    return packed(seeds, network.lfsr_width)
 
 
 @pytest.mark.parametrize("stall", [0, 9], ids=["full-rate", "stalls"])
@@ -66,6 +87,30 @@ def compare(network: Network, stall: int, wanted: bool) -> None:
 def test_packets_equal_golden(case: str, stall: int) -> None:
     network = random_network(5, **CASES[case])
     compare(network, stall, wanted=stall == 0 or case == "coins")
+
+
+SMALL = {
+    "conv": partial(conv_network, input_shape=(4, 4, 1)),
+    "spatial": partial(spatial_network, input_shape=(5, 5, 1), reseed="never"),
+    "scale": partial(scale_network, input_shape=(6, 6, 1)),
+    "quantised": partial(quantised_network, input_shape=(4, 4, 1), pool=SUM),
+    "spiking": partial(
+        spiking_network, input_shape=(4, 4, 1), encoding="rate", resample="step", steps=2
+    ),
+    "dense-spiking": partial(dense_network, "spiking", steps=3, encoding="rate"),
+}
+
+
+@pytest.mark.parametrize("case", SMALL)
+def test_small_systems_equal_golden(case: str) -> None:
+    compare(SMALL[case](members=2), stall=2, wanted=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stall", [0, 9], ids=["full-rate", "stalls"])
+@pytest.mark.parametrize("case", SYSTEMS)
+def test_systems_equal_golden(case: str, stall: int) -> None:
+    compare(SYSTEMS[case](), stall, wanted=True)
 
 
 @st.composite

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bbnn.data import load as load_data
-from bbnn.description import Layer, Drive, Folding, Logits, Network, Threshold
+from bbnn.description import Drive, Folding, Layer, Logits, Network, Quantised, Spiking, Threshold
 from bbnn.errors import InputError
 from bbnn.lfsr import TAPS
-from bbnn.model_file import load
-from golden import metrics
 from golden.network import logits, trace
 from networks import random_images, random_network
-
-SHIPPED = Path(__file__).parents[1] / "models" / "fashion-mlp.safetensors"
+from systems import CASES
 
 
 def random_bits(seed: int, width: int) -> Iterator[int]:
@@ -40,61 +35,194 @@ class Plain:
         self.restart()
 
     def restart(self) -> None:
-        """Let every layer's stream begin at its seed."""
-        width = self.network.lfsr_width
+        """Let every stream begin at its seed."""
+        width, unit = self.network.lfsr_width, self.network.scale_dropout
         self.streams = [
             random_bits(layer.noise.seed, width) if layer.noise else None
             for layer in self.network.layers
         ]
+        self.unit = random_bits(unit.seed, width) if unit else None
         self.planes: list[Any] = [None] * len(self.streams)
 
-    def logits(self, images: np.ndarray, members: int) -> list[list[list[int]]]:
+    def run(self, images: np.ndarray, members: int) -> list[list[list[list[int]]]]:
+        """Return for every image and member what each layer puts out, as `golden.trace` does."""
         result = []
         for image in images:
             if self.network.ensemble.reseed == "image":
                 self.restart()
-            result.append([self.member(image, member) for member in range(members)])
+            pixels = [int(pixel) for pixel in image.ravel()]
+            result.append([self.member(pixels, member) for member in range(members)])
         return result
 
-    def member(self, image: np.ndarray, member: int) -> list[int]:
-        vector = [int(pixel) for pixel in image.ravel()]
-        for index, layer in enumerate(self.network.layers):
-            vector = self.layer(index, layer, vector, member)
-        return vector
+    def member(self, pixels: list[int], member: int) -> list[list[int]]:
+        network = self.network
+        scales = [self.scale(layer) for layer in network.layers]
+        self.membranes: dict[tuple[int, int, int], int] = {}
+        self.totals = [0] * network.layers[-1].columns
+        outputs: list[list[int]] = [[] for _ in network.layers]
+        for step in range(network.steps):
+            vector = pixels
+            if network.encoding == "rate":
+                vector = [((step + 1) * p + 128) // 256 - (step * p + 128) // 256 for p in pixels]
+            for index, layer in enumerate(network.layers):
+                self.fill(index, member, step)
+                vector = self.layer(index, vector, member, scales[index])
+                if layer is network.layers[-1]:
+                    outputs[index] = vector
+                else:
+                    outputs[index] += vector
+        return outputs
 
-    def layer(self, index: int, layer: Layer, vector: list[int], member: int) -> list[int]:
-        b = layer.probability_bits
-        stratified = self.network.ensemble.stratified
-        stream = self.streams[index]
-        K = layer.noise.row_bits if layer.noise else 0
-        if stream and (not stratified or member % 2**b == 0):
-            R = [[next(stream) for _ in range(K)] for _ in range(layer.rows)]
-            C = [[next(stream) for _ in range(b)] for _ in range(layer.columns)]
-            self.planes[index] = R, C
-        out = []
-        for j in range(layer.columns):
-            y = 0
-            for i in range(layer.rows):
-                u = 0
-                if stream:
-                    R, C = self.planes[index]
-                    for t in range(b):
-                        bit = R[i][(j * b + t) % K] ^ C[j][t]
-                        if stratified:
-                            bit ^= member >> (b - 1 - t) & 1
-                        u += bit << t
-                y += vector[i] * (1 if u < layer.codes[i, j] else -1)
-            if isinstance(layer.neuron, Threshold):
-                out.append(1 if y >= layer.neuron.thresholds[j] else -1)
-            else:
-                out.append(int(layer.neuron.scale[j]) * y + int(layer.neuron.offset[j]))
-        return out
+    def scale(self, layer: Layer) -> bool:
+        """Draw whether this member reads the layer's dropped bank."""
+        unit = self.network.scale_dropout
+        if not isinstance(layer.neuron, Threshold) or layer.neuron.dropped is None:
+            return False
+        assert unit
+        assert self.unit
+        return sum(next(self.unit) << t for t in range(unit.bits)) < unit.code
+
+    def fill(self, index: int, member: int, step: int) -> None:
+        """Fill the noise plane anew if it is time to: R, C and D."""
+        layer, stream = self.network.layers[index], self.streams[index]
+        ensemble, b = self.network.ensemble, layer.probability_bits
+        if stream is None or (step > 0 and ensemble.resample == "member"):
+            return
+        if ensemble.stratified and member % 2**b > 0:
+            return
+        assert layer.noise
+        R = [[next(stream) for _ in range(layer.noise.row_bits)] for _ in range(layer.rows)]
+        C = [[next(stream) for _ in range(b)] for _ in range(layer.columns)]
+        D = []
+        if layer.dropout:
+            bits = layer.dropout.bits
+            D = [
+                sum(next(stream) << t for t in range(bits)) < layer.dropout.code
+                for _ in range(layer.maps)
+            ]
+        self.planes[index] = R, C, D
+
+    def weight(self, index: int, i: int, j: int, member: int) -> int:
+        """Return the weight in row i, column j, 0 where its map is dropped."""
+        layer, u = self.network.layers[index], 0
+        if self.planes[index]:
+            R, C, D = self.planes[index]
+            b = layer.probability_bits
+            if D and D[i // layer.taps]:
+                return 0
+            for t in range(b):
+                assert layer.noise
+                bit = R[i][(j * b + t) % layer.noise.row_bits] ^ C[j][t]
+                if self.network.ensemble.stratified:
+                    bit ^= member >> (b - 1 - t) & 1
+                u += bit << t
+        return 1 if u < layer.codes[i, j] else -1
+
+    def layer(self, index: int, vector: list[int], member: int, dropped: bool) -> list[int]:
+        """Return what the layer puts out in one step."""
+        layer = self.network.layers[index]
+        seen = [
+            [self.weight(index, i, j, member) for j in range(layer.columns)]
+            for i in range(layer.rows)
+        ]
+        height, width, channels = layer.sum_shape
+        grid = [
+            [
+                [
+                    self.neuron(
+                        index,
+                        (y * width + x, j),
+                        sum(d * w[j] for d, w in zip(drives, seen, strict=True)),
+                        dropped,
+                    )
+                    for j in range(channels)
+                ]
+                for x, drives in enumerate(line)
+            ]
+            for y, line in enumerate(self.positions(layer, vector))
+        ]
+        if layer.pool:
+            size, join = layer.pool.size, max if layer.pool.kind == "max" else sum
+            grid = [
+                [
+                    [
+                        join(
+                            grid[y * size + dy][x * size + dx][j]
+                            for dy in range(size)
+                            for dx in range(size)
+                        )
+                        for j in range(channels)
+                    ]
+                    for x in range(width // size)
+                ]
+                for y in range(height // size)
+            ]
+        return [value for line in grid for pixel in line for value in pixel]
+
+    def positions(self, layer: Layer, vector: list[int]) -> list[list[list[int]]]:
+        """Return the drives of the rows at every position of every line."""
+        window = layer.window
+        if window is None:
+            return [[vector]]
+        height, width, channels = window.shape
+        kernel, stride, padding = window.kernel, window.stride, window.padding
+
+        def drive(y: int, x: int, c: int) -> int:
+            inside = 0 <= y < height and 0 <= x < width
+            return vector[(y * width + x) * channels + c] if inside else 0
+
+        return [
+            [
+                [
+                    drive(oy * stride + ky - padding, ox * stride + kx - padding, c)
+                    for c in range(channels)
+                    for ky in range(kernel)
+                    for kx in range(kernel)
+                ]
+                for ox in range((width + 2 * padding - kernel) // stride + 1)
+            ]
+            for oy in range((height + 2 * padding - kernel) // stride + 1)
+        ]
+
+    def neuron(self, index: int, place: tuple[int, int], y: int, dropped: bool) -> int:
+        """Return the answer of the neuron of a (position, column) in one step."""
+        n, j = self.network.layers[index].neuron, place[1]
+        if isinstance(n, Threshold):
+            bank = n.dropped if dropped else n.thresholds
+            assert bank is not None
+            return 1 if y >= bank[j] else -1
+        if isinstance(n, Quantised):
+            level = (int(n.scale[j]) * y + int(n.offset[j])) // 2**n.shift
+            return min(max(level, 0), 2**n.bits - 1)
+        if isinstance(n, Spiking):
+            v = self.membranes.get((index, *place), int(n.start[j]))
+            v += y * 2**n.fraction_bits + int(n.bias[j])
+            spike = v >= n.thresholds[j]
+            self.membranes[index, *place] = v - int(n.thresholds[j]) * spike
+            return int(spike)
+        self.totals[j] += y
+        return int(n.scale[j]) * self.totals[j] + int(n.offset[j])
 
 
 def check(network: Network, images: np.ndarray, members: int) -> None:
     found = logits(network, images, members)
     assert found.dtype == np.int64
-    assert found.tolist() == Plain(network).logits(images, members)
+    expected = Plain(network).run(images, members)
+    assert found.tolist() == [[member[-1] for member in image] for image in expected]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_layer_of_every_system(name: str) -> None:
+    network = CASES[name]()
+    images = random_images(network, 2)
+    members = network.ensemble.members
+    found = logits(network, images, members)
+    expected = Plain(network).run(images, members)
+    for image in range(len(images)):
+        for member in range(members):
+            layers = trace(network, images, image, member, members)
+            assert [layer.tolist() for layer in layers] == expected[image][member]
+            assert found[image, member].tolist() == expected[image][member][-1]
 
 
 @st.composite
@@ -164,16 +292,11 @@ def test_trace_ends_in_the_logits(reseed: str) -> None:
     network = random_network(11, probability_bits=(0, 2, 1), reseed=reseed, stratified=True)
     images = random_images(network, 3)
     whole = logits(network, images, 5)
-    plain = Plain(network)
+    expected = Plain(network).run(images, 5)
     for image in range(3):
-        if reseed == "image":
-            plain.restart()
         for member in range(5):
-            vector = images[image].ravel().tolist()
             outputs = trace(network, images, image, member, 5)
-            for index, layer in enumerate(network.layers):
-                vector = plain.layer(index, layer, vector, member)
-                assert outputs[index].tolist() == vector
+            assert [output.tolist() for output in outputs] == expected[image][member]
             assert outputs[-1].tolist() == whole[image, member].tolist()
 
 
@@ -207,64 +330,6 @@ def test_sums_beyond_float32() -> None:
     fired = np.where(sums >= sums[0], 1, -1)
     assert (fired == -1).any()
     assert np.array_equal(outcome, fired @ (2 * np.eye(4, dtype=np.int64) - 1))
-
-
-@pytest.mark.parametrize(("bits", "lfsr_width"), [((1, 1), 32), ((2, 8), 64)])
-def test_distribution_of_logits(bits: tuple[int, int], lfsr_width: int) -> None:
-    """Mean and deviation over members equal those of independent Bernoulli weights in float.
-
-    Within five standard errors, 20,000 members each: sharing random bits costs neither.
-    """
-    network = random_network(9, sizes=(30, 20, 4), probability_bits=bits, lfsr_width=lfsr_width)
-    image = random_images(network, 1)
-    members = 20_000
-    found = logits(network, image, members)[0] / 2.0**10
-    rng = np.random.default_rng(4)
-    hidden, output = network.layers[0].neuron, network.output
-    assert isinstance(hidden, Threshold)
-    p = [layer.codes / 2**layer.probability_bits for layer in network.layers]
-    w = np.where(rng.random((members, 30, 20)) < p[0], 1.0, -1.0)
-    x = np.where(image.ravel() @ w >= hidden.thresholds, 1.0, -1.0)
-    w = np.where(rng.random((members, 20, 4)) < p[1], 1.0, -1.0)
-    y = np.einsum("mi,mij->mj", x, w)
-    expected = (y * output.scale + output.offset) / 2.0**10
-    deviation = expected.std(axis=0)
-    error = deviation * np.sqrt(2 / members)
-    assert (np.abs(found.mean(axis=0) - expected.mean(axis=0)) < 5 * error).all()
-    # The fourth moment of these sums is near a normal one's, so a deviation's error is halved.
-    assert (np.abs(found.std(axis=0) - deviation) < 5 * error).all()
-
-
-def test_shipped_model_keeps_its_figures() -> None:
-    """The 1,000 committed images against the figures of all 10,000 in the model file.
-
-    Tolerances are three standard deviations of a mean over 1,000 images: accuracy .010, NLL .023.
-    """
-    network = load(SHIPPED)
-    told = network.figures["test"]
-    images, labels = load_data("fashion-mnist-1000")
-    q = metrics.mean_softmax(logits(network, images, told["members"]), network.output.fraction_bits)
-    assert abs(metrics.accuracy(q, labels) - told["accuracy"]) < 0.03
-    assert abs(metrics.nll(q, labels) - told["nll"]) < 0.07
-    assert metrics.reliability(q, labels).ece < told["ece"] + 0.03
-    strange, _ = load_data("mnist-1000")
-    outside = logits(network, strange, told["members"])
-    odd = metrics.mean_softmax(outside, network.output.fraction_bits)
-    auroc = metrics.auroc(metrics.entropy(q), metrics.entropy(odd))
-    assert abs(auroc - told["entropy"]["auroc"]) < 0.03
-
-
-def test_shipped_model_is_good_enough() -> None:
-    """What the recipe promises of the whole test sets, T = 20."""
-    told = load(SHIPPED).figures["test"]
-    assert (told["members"], told["images"], told["ood_images"], told["ood"]) == (
-        20,
-        10_000,
-        10_000,
-        "mnist",
-    )
-    assert told["accuracy"] >= 0.880
-    assert told["entropy"]["auroc"] >= 0.920
 
 
 @pytest.mark.parametrize(

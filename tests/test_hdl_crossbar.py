@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbnn.description import Layer
+from bbnn.description import Layer, SpatialDropout
 from bbnn.schedule import crossbar_cycles
 from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.noise import weights, words
@@ -21,7 +21,10 @@ Bits = np.ndarray[Any, Any]
 
 
 class Memories:
-    """What surrounds a crossbar: a vector and a filling of noise, in words as the memories give."""
+    """What surrounds a crossbar: a vector and a filling of noise, in words as the memories give.
+
+    Of a masked layer's rows, many carry 0.
+    """
 
     def __init__(self, layer: Layer, rng: np.random.Generator) -> None:
         self.layer = layer
@@ -29,12 +32,15 @@ class Memories:
         signs = layer.drive.kind == "sign"
         elements = rng.integers(0, 2**layer.drive.bits, layer.rows)
         self.drives = elements * 2 - 1 if signs else elements
+        if layer.masked:
+            self.drives *= rng.integers(0, 2, layer.rows)
+        self.driven = [packed(group, 1) for group in groups(self.drives != 0, lanes_in, 0)]
         self.words = [
             packed(np.array(group) >> plane & 1, 1)
             for plane in reversed(range(layer.drive.bits))
             for group in groups(elements, lanes_in, int(signs))
         ]
-        k = layer.noise.row_bits if layer.noise else 1
+        k = layer.noise.row_bits if layer.noise else 0
         self.row_bits: Bits = rng.integers(0, 2, (layer.row_groups * lanes_in, k), np.uint8)
         columns = layer.column_groups * layer.folding.lanes_out
         self.column_bits: Bits = rng.integers(0, 2, (columns, b), np.uint8)
@@ -56,11 +62,12 @@ class Memories:
         columns = len(self.column_bits)
         codes = np.zeros((layer.rows, columns), int)
         codes[:, : layer.columns] = layer.codes
-        u = words(self.row_bits[: layer.rows], self.column_bits) if layer.noise else 0
+        u = words(self.row_bits[: layer.rows], self.column_bits) if layer.probability_bits else 0
         y = self.drives @ weights(codes, u).astype(int)
-        driven = layer.rows if layer.drive.kind == "sign" else int(self.drives.sum())
+        counted = layer.drive.kind == "unsigned" or layer.masked
+        driven = int(np.abs(self.drives).sum())
         agreeing = groups((y + driven) // 2, layer.folding.lanes_out, 0)
-        extra = {} if layer.drive.kind == "sign" else {"driven": driven}
+        extra = {"driven": driven} if counted else {}
         return [{"agreeing": group, **extra} for group in agreeing]
 
 
@@ -79,6 +86,8 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
                 if enable:
                     # Whatever is read now must count for nothing.
                     ctx.set(dut.drive, jitter.getrandbits(len(dut.drive)))
+                    if layer.masked:
+                        ctx.set(dut.driven, jitter.getrandbits(len(dut.driven)))
             ctx.set(dut.valid, 1)
             over = 0
             while not over:
@@ -88,7 +97,9 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
                 )
                 if enable:
                     ctx.set(dut.drive, memory.words[vector])
-                    if layer.noise:
+                    if layer.masked:
+                        ctx.set(dut.driven, memory.driven[row])
+                    if layer.probability_bits:
                         ctx.set(dut.row_noise, memory.row_noise(row, column))
                         ctx.set(dut.column_noise, memory.column_noise(column))
         ctx.set(dut.valid, 0)
@@ -119,6 +130,7 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
     )
 
 
+HALF = SpatialDropout(code=1, bits=1)
 CROSSBARS = {
     "coins": dense(10, 7, 4, 3),
     "binary": dense(9, 5, 4, 2, b=0),
@@ -133,6 +145,9 @@ CROSSBARS = {
     "one-column": dense(7, 1, 2, 1),
     "one-weight": dense(1, 1, 1, 1, b=0),
     "serial": dense(5, 3, 1, 1, b=2, k=3),
+    "masked-coins": dense(10, 7, 4, 3, dropout=HALF),
+    "masked-binary": dense(9, 5, 9, 2, b=0, dropout=HALF),
+    "masked-eight-bits": dense(6, 5, 4, 3, b=8, k=13, dropout=HALF),
 }
 
 

@@ -1,13 +1,14 @@
-"""Columns, both kinds of neuron, and a whole layer, against golden."""
+"""Columns, thresholds and logits against NumPy, and a whole layer against golden."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bbnn.description import Layer, Logits, Network, Threshold
+from bbnn.description import Layer, Logits, Network, Threshold, Window
 from bbnn.schedule import crossbar_cycles, load_cycles, neurons
 from blocks import Recording, dense, groups, logits_of, packed, play
 from golden.network import crossbar, neuron
@@ -16,7 +17,8 @@ from hdl.columns import Columns
 from hdl.layer import LayerCore
 from hdl.neuron import LogitNeuron, ThresholdNeurons, logit_width
 from networks import random_network
-from simtools import reader, run, writer
+from simtools import Testbench, pace, reader, run, writer
+from timing import moved
 
 
 def columns(layer: Layer, stall: int = 3) -> Recording:
@@ -26,13 +28,14 @@ def columns(layer: Layer, stall: int = 3) -> Recording:
     together = neurons(layer)
     sums, chunks = [], []
     for number in range(12):
+        counted = layer.drive.kind == "unsigned" or layer.masked
         driven = layer.rows
-        if layer.drive.kind == "unsigned":
+        if counted:
             driven = (0, layer.reach, layer.reach // 2, layer.reach // 3)[number % 4]
         choice = [0, driven, rng.integers(0, driven + 1)]
         agreeing = rng.choice(choice, layer.column_groups * layer.folding.lanes_out)
         for group in groups(agreeing, layer.folding.lanes_out, 0):
-            extra = {} if layer.drive.kind == "sign" else {"driven": driven}
+            extra = {"driven": driven} if counted else {}
             sums.append({"agreeing": group, **extra})
         # Chunks end with the vector: of a last group that is not full, the rest never leaves.
         kept = -(-layer.columns // together) * together
@@ -47,6 +50,13 @@ def columns(layer: Layer, stall: int = 3) -> Recording:
     )
 
 
+def convolution(layer: Layer, kernel: int, padding: int = 0) -> Layer:
+    """Return `layer` as a convolution of maps of 4 x 5."""
+    channels = layer.rows // kernel**2
+    window = Window(height=4, width=5, channels=channels, kernel=kernel, padding=padding)
+    return replace(layer, window=window)
+
+
 COLUMNS = {
     "all-at-once": dense(4, 6, 4, 3),
     "one-by-one": dense(12, 9, 4, 3),
@@ -57,6 +67,8 @@ COLUMNS = {
     "logits": dense(5, 7, 5, 7, neuron=logits_of([1] * 7, [0] * 7)),
     "one-column": dense(5, 1, 5, 1),
     "one-weight": dense(1, 1, 1, 1),
+    "positions": convolution(dense(8, 6, 4, 3), 2),
+    "masked": convolution(dense(18, 8, 9, 4), 3, padding=1),
 }
 
 
@@ -91,30 +103,46 @@ def test_columns_take_the_stated_cycles(case: str) -> None:
 
 
 def threshold_neurons(layer: Layer, stall: int = 3) -> Recording:
-    """Send sums just below and on the thresholds, and the extremes."""
+    """Send sums just below and on the thresholds, and the extremes; change banks at random."""
     dut = ThresholdNeurons(layer)
     assert isinstance(layer.neuron, Threshold)
-    limits = layer.neuron.thresholds
-    sums = [
-        np.clip(limits + offset, -layer.reach, layer.reach)
-        for offset in (0, -1, 1, -2 * layer.reach - 1, 2 * layer.reach)
-    ]
-    sums *= 12
-    fired = [neuron(layer, y.astype(float)).astype(int) > 0 for y in sums]
+    rng = np.random.default_rng(24)
+    banks = [layer.neuron.thresholds]
+    if layer.neuron.dropped is not None:
+        banks.append(layer.neuron.dropped)
     together = neurons(layer)
-    chunks = [
-        {"y": y, "chunk": index}
-        for of_vector in sums
-        for index, y in enumerate(groups(of_vector, together, -layer.reach))
-    ]
-    bits = [packed(chunk, 1) for of_vector in fired for chunk in groups(of_vector, together, 1)]
-    return play(
-        dut,
-        writer(dut.i, chunks, stall),
-        reader(dut.o, bits, stall),
-        watched=[dut.o],
-        must_stall=stall > 0,
-    )
+    chunks, bits, choices = [], [], []
+    for offset in (0, -1, 1, -2 * layer.reach - 1, 2 * layer.reach) * 12:
+        limits, compared = (banks[choice] for choice in rng.integers(0, len(banks), 2))
+        y = np.clip(limits + offset, -layer.reach, layer.reach)
+        of_vector = groups(y, together, -layer.reach)
+        chunks += [{"y": part, "chunk": index} for index, part in enumerate(of_vector)]
+        bits += [packed(part, 1) for part in groups(y >= compared, together, 1)]
+        choices += [int(compared is not banks[0])] * len(of_vector)
+    given = writer(dut.i, chunks, stall)
+    if len(banks) == 2:
+        given = changing_banks(dut, chunks, choices, stall)
+    return play(dut, given, reader(dut.o, bits, stall), watched=[dut.o], must_stall=stall > 0)
+
+
+def changing_banks(
+    dut: ThresholdNeurons, chunks: list[Any], choices: list[int], stall: int
+) -> Testbench:
+    """Send chunks, each with its `dropped`, which is wrong while none is offered."""
+    goes = pace(stall, 15)
+
+    async def testbench(ctx: Any) -> None:
+        for chunk, choice in zip(chunks, choices, strict=True):
+            ctx.set(dut.dropped, 1 - choice)
+            while not goes():
+                await ctx.tick()
+            ctx.set(dut.dropped, choice)
+            ctx.set(dut.i.payload, chunk)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+
+    return testbench
 
 
 def with_limits(layer: Layer) -> Layer:
@@ -125,6 +153,14 @@ def with_limits(layer: Layer) -> Layer:
     return layer
 
 
+def two_banks(layer: Layer) -> Layer:
+    """Give every column a second threshold, the extremes the other way round."""
+    assert isinstance(layer.neuron, Threshold)
+    dropped = layer.neuron.thresholds[::-1] // 2
+    dropped[[0, -1]] = layer.reach + 1, -layer.reach
+    return replace(layer, neuron=replace(layer.neuron, dropped=dropped))
+
+
 THRESHOLDS = {
     "one-by-one": with_limits(dense(12, 9, 4, 3)),
     "in-pairs": with_limits(dense(8, 12, 3, 6)),
@@ -133,6 +169,9 @@ THRESHOLDS = {
     "reach-fills-its-bits": with_limits(dense(7, 3, 7, 3)),
     "one-chunk": with_limits(dense(3, 5, 3, 5)),
     "one-never-fires": with_limits(dense(1, 1, 1, 1)),
+    "two-banks": two_banks(with_limits(dense(8, 11, 4, 4, bits=1))),
+    "two-banks-at-once": two_banks(with_limits(dense(3, 5, 3, 5))),
+    "two-banks-of-maps": two_banks(with_limits(convolution(dense(18, 6, 9, 3), 3, padding=1))),
 }
 
 
@@ -142,21 +181,24 @@ def test_threshold_neurons(case: str, stall: int) -> None:
     threshold_neurons(THRESHOLDS[case], stall)
 
 
-def logit_neuron(layer: Layer, stall: int = 3) -> Recording:
+def logit_neuron(layer: Layer, stall: int = 3, steps: int = 1) -> Recording:
     """Send the extreme sums and some between them."""
-    dut = LogitNeuron(layer)
+    dut = LogitNeuron(layer, steps=steps)
+    assert isinstance(layer.neuron, Logits)
     rng = np.random.default_rng(22)
-    shape = (3 + 30 * bool(stall), layer.columns)
-    extremes = [np.full(layer.columns, sign * layer.reach) for sign in (-1, 1)]
-    sums = [*extremes, *rng.integers(-layer.reach, layer.reach + 1, shape)]
-    expected = [int(logit) for y in sums for logit in neuron(layer, y.astype(float))]
+    shape = (3 + (30 if steps == 1 else 8) * bool(stall), steps, layer.columns)
+    extremes = [np.full(shape[1:], sign * layer.reach) for sign in (-1, 1)]
+    members = np.array([*extremes, *rng.integers(-layer.reach, layer.reach + 1, shape)])
+    scale, offset = (part.astype(np.int64) for part in (layer.neuron.scale, layer.neuron.offset))
     chunks = [
-        {"y": [value], "chunk": index} for y in sums for index, value in enumerate(y.tolist())
+        {"y": [y], "chunk": index}
+        for sums in members.reshape(-1, layer.columns).tolist()
+        for index, y in enumerate(sums)
     ]
     return play(
         dut,
         writer(dut.i, chunks, stall),
-        reader(dut.o, expected, stall),
+        reader(dut.o, (scale * members.sum(axis=1) + offset).ravel().tolist(), stall),
         watched=[dut.o],
         must_stall=stall > 0,
     )
@@ -171,6 +213,7 @@ LOGITS = {
     "all-positive": logits_of([9, 8], [2**31 - 1, 1]),
     "all-negative": logits_of([9, 8], [-(2**31), -1]),
     "all-zero": logits_of([0], [0]),
+    "one-column": logits_of([77], [-5]),
     "powers-of-two": logits_of([32768, 1, 2], [-32768, 32767, -1]),
 }
 
@@ -183,6 +226,15 @@ def test_logit_neuron(case: str, rows: int) -> None:
     logit_neuron(layer, stall=4 if rows == 8 else 0)
 
 
+@pytest.mark.parametrize("stall", [0, 4], ids=["full-rate", "stalls"])
+@pytest.mark.parametrize("steps", [2, 17])
+@pytest.mark.parametrize("case", ["ordinary", "largest-scale", "one-column"])
+def test_logits_of_steps(case: str, steps: int, stall: int) -> None:
+    output = LOGITS[case]
+    layer = dense(5, len(output.scale), 1, 1, neuron=output)
+    logit_neuron(layer, stall, steps)
+
+
 @pytest.mark.parametrize(
     ("scale", "offset", "width"),
     [(1, 0, 4), (1, 1, 5), (0, 7, 4), (0, -8, 5), (0, 0, 2), (65535, -(2**31), 33)],
@@ -193,29 +245,30 @@ def test_logit_width(scale: int, offset: int, width: int) -> None:
     assert logit_width(layer) == width
 
 
-@pytest.mark.parametrize(
-    ("block", "layer", "latency"),
-    [
-        (ThresholdNeurons, dense(4, 9, 4, 3), 2),
-        (LogitNeuron, dense(4, 3, 4, 3, neuron=LOGITS["ordinary"]), 3),
-    ],
-    ids=["threshold", "logit"],
-)
-def test_neurons_have_the_stated_latency(block: Any, layer: Layer, latency: int) -> None:
-    dut = block(layer)
-    valid = []
+def test_logit_width_of_steps() -> None:
+    """With rows = 7, five steps reach ``35 * scale + |offset|``."""
+    layer = dense(7, 1, 1, 1, neuron=logits_of([3], [-23]))
+    assert logit_width(layer, steps=5) == 9
 
-    async def watch(ctx: Any) -> None:
-        ctx.set(dut.i.valid, 1)
-        ctx.set(dut.o.ready, 1)
-        for cycle in range(8):
-            valid.append(ctx.get(dut.o.valid))
-            assert ctx.get(dut.i.ready)
-            ctx.set(dut.i.valid, cycle < 4)
-            await ctx.tick()
 
-    run(dut, watch)
-    assert valid == [0] * latency + [1] * 4 + [0] * (4 - latency)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_logits_take_the_stated_cycles(steps: int) -> None:
+    layer = dense(4, 3, 4, 3, neuron=LOGITS["ordinary"])
+    recording = logit_neuron(layer, stall=0, steps=steps)
+    taken = moved(recording, "i")
+    assert taken == list(range(len(taken)))
+    last_steps = [cycle for cycle in taken if cycle // 3 % steps == steps - 1]
+    latency = 3 if steps == 1 else 5
+    assert isinstance(recording.block, LogitNeuron)
+    assert recording.block.latency == latency
+    assert moved(recording, "o") == [cycle + latency for cycle in last_steps]
+
+
+def test_thresholds_take_the_stated_cycles() -> None:
+    recording = threshold_neurons(dense(4, 9, 4, 3), stall=0)
+    taken = moved(recording, "i")
+    assert taken == list(range(len(taken)))
+    assert moved(recording, "o") == [cycle + ThresholdNeurons.latency for cycle in taken]
 
 
 def layer(network: Network, index: int, chunk: int, stall: int = 3) -> Recording:
@@ -298,3 +351,22 @@ def test_an_idle_layer_has_the_stated_latency() -> None:
 
     run(dut, watch)
     assert cycles == load_cycles(described, 3) + crossbar_cycles(described) + 7
+
+
+BLOCKS = {
+    "masked_columns": (lambda: [columns(COLUMNS["masked"])], r"- held", "+ held"),
+    "two_banks": (
+        lambda: [threshold_neurons(THRESHOLDS["two-banks"])],
+        r"dropped \?",
+        "~dropped ?",
+    ),
+    "step_logits": (
+        lambda: [
+            logit_neuron(dense(8, 3, 1, 1, neuron=LOGITS["ordinary"]), stall, steps=3)
+            for stall in (3, 0)
+        ],
+        r"step == 2'h2",
+        "step == 2'h1",
+    ),
+}
+"""For the test of the generated Verilog: recordings, a pattern, and what breaks it."""

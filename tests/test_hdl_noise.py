@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbnn.description import Layer, Ensemble
+from bbnn.description import Ensemble, Layer, SpatialDropout, Window
 from bbnn.schedule import filling_cycles
 from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.lfsr import bits
-from golden.noise import members_per_filling, planes, stratum, words
+from golden.noise import drops, members_per_filling, planes, stratum, words
 from hdl.lfsr import LFSR, leap_masks
 from hdl.noise_memory import NoiseMemory
 from hdl.noise_plane import NoisePlane
@@ -128,21 +128,23 @@ def noise_plane(
     width: int = 32,
     stratified: bool = False,
     reseed: Any = "image",
+    vectors: int = 1,
 ) -> Recording:
-    """Read every pair of groups once a member, in any order, and compare the words of all lanes."""
+    """Read every pair of groups once a vector, in any order, and compare what all lanes get."""
     noise = layer.noise
     assert noise is not None
     ensemble = Ensemble(members=members, stratified=stratified, reseed=reseed)
-    dut = NoisePlane(layer, ensemble, width)
+    dut = NoisePlane(layer, ensemble, width, vectors=vectors)
     held = members_per_filling(layer, ensemble)
     per_image = -(-members // held)
     rows, columns = planes(layer, width, per_image * images)
+    dropped = drops(layer, width, per_image * images)
     jitter, wait = Random(9), stalls(stall)
 
     async def read(ctx: Any) -> None:
         ctx.set(dut.seed, noise.seed)
         ctx.set(dut.members, members)
-        for image, member in product(range(images), range(members)):
+        for image, member, _ in product(range(images), range(members), range(vectors)):
             filling = member // held + (image * per_image if reseed == "never" else 0)
             u = words(rows[filling], columns[filling])
             u = u ^ stratum(member % held, layer.probability_bits)
@@ -162,11 +164,17 @@ def noise_plane(
                 ctx.set(dut.column_group, jitter.getrandbits(len(dut.column_group)))
                 for _ in range(waited := wait()):
                     await ctx.tick()
+                where = f"image {image}, member {member}, groups {place}, {waited} waits"
+                if layer.dropout:
+                    together = len(dut.kept)
+                    kept = ~dropped[filling][place[0] * together :][:together]
+                    assert ctx.get(dut.kept) == packed(kept, 1), where
+                if not layer.probability_bits:
+                    continue
                 got = lane_words(layer, ctx.get(dut.row_noise), ctx.get(dut.column_noise))
                 top, left = np.multiply(place, (layer.folding.lanes_in, layer.folding.lanes_out))
                 want = u[top : top + len(got), left : left + len(got[0])]
                 seen = got[: len(want), : len(want[0])]
-                where = f"image {image}, member {member}, groups {place}, {waited} waits"
                 assert (seen == want).all(), where
 
     return play(dut, read)
@@ -185,6 +193,7 @@ def lane_words(layer: Layer, row_noise: int, column_noise: int) -> np.ndarray[An
     return result
 
 
+CONV = Window(height=4, width=5, channels=5, kernel=2)
 PLANES: dict[str, tuple[Layer, dict[str, Any]]] = {
     "coins": (dense(5, 7, 2, 3), {"members": 3}),
     "one-member": (dense(4, 4, 2, 2), {"members": 1}),
@@ -205,6 +214,23 @@ PLANES: dict[str, tuple[Layer, dict[str, Any]]] = {
     "stratified-runs-on": (
         dense(3, 4, 3, 2, b=2),
         {"members": 5, "stratified": True, "reseed": "never"},
+    ),
+    "positions": (dense(20, 6, 8, 3, b=2, k=3, window=CONV), {"members": 3, "vectors": 12}),
+    "antithetic-positions": (
+        dense(20, 6, 8, 3, window=CONV),
+        {"members": 4, "stratified": True, "vectors": 3},
+    ),
+    "dropped-rows": (
+        dense(7, 5, 3, 2, b=0, dropout=SpatialDropout(code=1, bits=1)),
+        {"members": 5},
+    ),
+    "dropped-maps": (
+        dense(20, 6, 8, 3, b=0, window=CONV, dropout=SpatialDropout(code=3, bits=3)),
+        {"members": 5, "vectors": 2},
+    ),
+    "dropped-and-random": (
+        dense(20, 6, 8, 3, b=2, k=4, window=CONV, dropout=SpatialDropout(code=200, bits=8)),
+        {"members": 3, "vectors": 2, "reseed": "never"},
     ),
 }
 

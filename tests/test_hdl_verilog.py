@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import test_data_path as data_path
 import test_hdl_buffers as buffers
 import test_hdl_control as control
 import test_hdl_core as core
 import test_hdl_crossbar as crossbar
 import test_hdl_ensemble as ensemble
+import test_hdl_lines as lines
 import test_hdl_neurons as neurons
 import test_hdl_noise as noise
+import test_hdl_systems as systems
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
 from replays import Played, replay
@@ -25,6 +28,15 @@ from test_hdl_accesses import accesses
 def plane(case: str) -> list[Recording]:
     layer, options = noise.PLANES[case]
     return [noise.noise_plane(layer, **options)]
+
+
+def line_buffer(case: str) -> list[Recording]:
+    shape, options = lines.LINES[case]
+    return [lines.line_buffer(shape, **options, stall=stall) for stall in (2, 0)]
+
+
+def system(name: str) -> list[Recording]:
+    return [data_path.compare(data_path.SMALL[name](members=2), stall=2, wanted=True, count=2)]
 
 
 def logit(case: str) -> list[Recording]:
@@ -41,6 +53,31 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     ),
     "antithetic_plane": (lambda: plane("antithetic"), r"restart = (\S+) == ", r"restart = \1 != "),
     "rotated_plane": (lambda: plane("rotated"), r"casez \((\\group\S* )\)", r"casez (~\1)"),
+    "dropping_plane": (
+        lambda: plane("dropped-maps"),
+        r"data\[2:0\] >= ",
+        "data[2:0] > ",
+    ),
+    "line_buffer": (
+        lambda: line_buffer("replayed"),
+        r"last_pass = (\S+) == ",
+        r"last_pass = \1 != ",
+    ),
+    "padded_line_buffer": (
+        lambda: line_buffer("short-group"),
+        r"ends_position = ends_word & ",
+        "ends_position = ends_word | ",
+    ),
+    "scale_unit": (
+        lambda: [systems.scale_unit(3, 3, 3)],
+        r"last_layer = layer == 2'h2",
+        "last_layer = layer == 2'h1",
+    ),
+    "rate_encoder": (
+        lambda: [systems.rate_encoder(5)],
+        r"8'h80",
+        "8'h7f",
+    ),
     "repack": (
         lambda: [buffers.repack(*buffers.REPACKS["no-common-factor"], stall) for stall in (3, 0)],
         r"ends_word = (\S+) \| ",
@@ -99,12 +136,18 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     ),
 }
 
+# Whole data paths take minutes to compile.
+PATHS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
+    "spatial_path": (lambda: system("spatial"), r"ends_member = ", "ends_member = ~"),
+    "spiking_path": (lambda: system("spiking"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
+}
+
 
 @cache
-def played() -> dict[str, Played]:
+def played(whole: bool) -> dict[str, Played]:
     """Return every block's recordings, with its text and a broken copy of it."""
     result = {}
-    for name, (record, pattern, replacement) in BLOCKS.items():
+    for name, (record, pattern, replacement) in (PATHS if whole else BLOCKS).items():
         recordings = record()
         text = verilog_of(recordings[0].block, name)
         assert "[-1:0]" not in text, f"{name} has a signal without bits"
@@ -115,15 +158,18 @@ def played() -> dict[str, Played]:
 
 
 @pytest.mark.parametrize(
+    "whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["blocks", "data-paths"]
+)
+@pytest.mark.parametrize(
     "simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
 )
-def test_verilog_plays_what_amaranth_played(simulator: str, tmp_path: Path) -> None:
-    blocks = played()
+def test_verilog_plays_what_amaranth_played(simulator: str, whole: bool, tmp_path: Path) -> None:
+    blocks = played(whole)
     results = replay(blocks, simulator, tmp_path)
     recorded = {name: sum(len(r.rows) for r in block.recordings) for name, block in blocks.items()}
-    short = [name for name, (whole, _) in results.items() if whole.rows <= recorded[name]]
-    wrong = {name: whole for name, (whole, _) in results.items() if whole.wrong}
+    short = [name for name, (right, _) in results.items() if right.rows <= recorded[name]]
+    wrong = {name: right for name, (right, _) in results.items() if right.wrong}
     missed = [name for name, (_, broken) in results.items() if not broken.wrong]
     assert (short, wrong, missed) == ([], {}, [])
-    rows = sum(whole.rows for whole, _ in results.values())
-    print(f"{simulator}: {len(results)}/{len(BLOCKS)} blocks equal, in {rows}/{rows} rows")
+    rows = sum(right.rows for right, _ in results.values())
+    print(f"{simulator}: {len(results)}/{len(blocks)} blocks equal, in {rows}/{rows} rows")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbnn.description import Layer, Network
+from bbnn.description import Layer, Network, NoisePlane, SpatialDropout
 from golden.lfsr import bits
-from golden.noise import member_weights, planes, stratum, weights, words
+from golden.noise import drops, member_weights, planes, stratum, weights, words
 from networks import random_network
+from systems import spatial_network
 
 SEEDS = (1, 2, 3)
 
@@ -63,6 +65,55 @@ def test_stratum_reverses_bits(b: int) -> None:
     for member in range(2 ** (b + 1)):
         reversed_text = f"{member % 2**b:0{b}b}"[::-1]
         assert stratum(member, b) == int(reversed_text, 2)
+
+
+def test_filling_of_three_parts() -> None:
+    """R, then C, then D; a map is dropped where its word, bit 0 first, is below the code."""
+    network = spatial_network(seed=3)
+    for b in (0, 2):
+        layer = replace(
+            network.layers[1],
+            probability_bits=b,
+            noise=NoisePlane(row_bits=b and 3, seed=77),
+        )
+        assert layer.noise
+        assert layer.dropout
+        weighing = (36 * 3 + 6 * 2) if b else 0
+        assert layer.noise_bits == weighing + 4 * 2
+        stream = bits(77, 32, 5 * layer.noise_bits).reshape(5, -1)
+        rows, columns = planes(layer, 32, 5)
+        assert np.array_equal(stream[:, : rows[0].size], rows.reshape(5, -1))
+        assert np.array_equal(stream[:, rows[0].size : weighing], columns.reshape(5, -1))
+        word = stream[:, weighing::2] + 2 * stream[:, weighing + 1 :: 2]
+        assert np.array_equal(drops(layer, 32, 5), word < layer.dropout.code)
+
+
+@pytest.mark.parametrize(("code", "size"), [(1, 1), (1, 3), (7, 3), (100, 8)])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_maps_are_dropped_as_often_as_the_code_says(code: int, size: int, seed: int) -> None:
+    """Each within five standard deviations; any two of them independently, within six."""
+    count, p = 20_000, code / 2**size
+    layer = replace(
+        spatial_network(seed=seed).layers[1], dropout=SpatialDropout(code=code, bits=size)
+    )
+    dropped = drops(layer, 32, count)
+    assert dropped.shape == (count, 4)
+    assert (np.abs(dropped.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / count)).all()
+    # The last are the first map of the next member.
+    dropped = np.concatenate([dropped, np.roll(dropped[:, :1], 1, 0)], axis=1).astype(float)
+    both = (dropped.T @ dropped / count)[~np.eye(5, dtype=bool)]
+    assert (np.abs(both - p * p) <= 6 * np.sqrt(p * p * (1 - p * p) / count)).all()
+
+
+def test_dropped_maps_are_rows_of_zeros() -> None:
+    """Nine rows at a time in a convolution, one in a dense layer; other weights stay +-1."""
+    network = spatial_network(seed=5)
+    for index in (1, 2):
+        layer = network.layers[index]
+        dropped = drops(layer, network.lfsr_width, 50)
+        for gone, w in zip(dropped, member_weights(network, index, 1, 50), strict=True):
+            expected = weights(layer.codes, 0) * ~np.repeat(gone, layer.taps)[:, None]
+            assert np.array_equal(w, expected)
 
 
 def test_weight_is_plus_one_below_the_code() -> None:

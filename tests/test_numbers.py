@@ -8,14 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbnn.description import Layer, Drive, Ensemble, Folding, Logits, Network, NoisePlane, Threshold
+from bbnn.description import (
+    Drive,
+    Ensemble,
+    Folding,
+    Layer,
+    Logits,
+    Network,
+    NoisePlane,
+    Pool,
+    Threshold,
+    Window,
+)
 from bbnn.lfsr import TAPS
 from golden.network import crossbar, neuron, pixels
-from golden.noise import member_weights, planes, words
+from golden.noise import member_weights, planes, weights, words
 
 ROWS, COLUMNS, B, K = 5, 2, 2, 3
 WHOLE = (Path(__file__).parents[1] / "docs" / "numbers.md").read_text()
-TEXT = WHOLE.split("## A worked example")[1]
+TEXT, CONVOLUTION = WHOLE.split("## A worked example")[1].split("## A worked convolution")
 
 
 def table(first_heading: str) -> list[list[str]]:
@@ -146,6 +157,52 @@ def test_members() -> None:
     assert f"together are {total}, " in flat
     assert terms.replace("+ -", "- ") in flat
     assert total == ((2 * CODES[:, 0] - 4) * PIXELS).sum()
+
+
+def test_convolution() -> None:
+    """Draws, weights, the drives of every position, sums, outputs and what pooling keeps."""
+    flat = " ".join(CONVOLUTION.split())
+    (seed,) = (int(seed, 16) for seed in re.findall(r"seed is (0x[0-9a-f]+)", flat))
+    told = r"pixels are (\d+) and (\d+) in the first line, (\d+) and (\d+) in the second"
+    given = [int(text) for text in re.findall(told, flat)[0]]
+    thresholds = [int(text) for text in re.findall(r"thresholds are (-?\d+) and (\d+)", flat)[0]]
+    rows = table("row \\| ky")
+    assert [cells[:2] for cells in rows] == [
+        [str(row), f"{row // 2}, {row % 2}"] for row in range(4)
+    ]
+    layer = Layer(
+        name="example",
+        drive=Drive(kind="unsigned", bits=8),
+        codes=np.array([[int(text) for text in cells[2:4]] for cells in rows]),
+        probability_bits=1,
+        neuron=Threshold(thresholds=np.array(thresholds)),
+        folding=Folding(lanes_in=4, lanes_out=1),
+        noise=NoisePlane(row_bits=1, seed=seed),
+        window=Window(height=2, width=2, channels=1, kernel=2, padding=1),
+        pool=Pool(kind="max", size=2),
+    )
+    R, C = (part[0] for part in planes(layer, 32, 1))
+    assert f"R = {' '.join(map(str, R.ravel()))}, C = {' '.join(map(str, C.ravel()))}." in flat
+    w = weights(layer.codes, words(R, C))
+    assert [[int(text) for text in cells[4:]] for cells in rows] == w.tolist()
+    y = crossbar(layer, np.array([given]), w)
+    fired = neuron(layer, y)
+    positions = table("position \\|")
+    assert len(positions) == 9
+    for number, cells in enumerate(positions):
+        oy, ox = divmod(number, 3)
+        seen = [
+            str(given[2 * line + pixel]) if line in (0, 1) and pixel in (0, 1) else "."
+            for line in (oy - 1, oy)
+            for pixel in (ox - 1, ox)
+        ]
+        drives = np.array([0 if text == "." else int(text) for text in seen])
+        assert cells[:2] == [f"{oy}, {ox}", " ".join(seen)]
+        assert [int(text) for text in cells[2:4]] == (drives @ w).tolist() == y[number].tolist()
+        assert [int(text) for text in cells[4].split()] == fired[number].tolist()
+    square = fired.reshape(3, 3, 2)[:2, :2].max(axis=(0, 1))
+    assert square.tolist() == [-1, -1]
+    assert "both columns answer -1" in flat
 
 
 @pytest.mark.parametrize("width", TAPS)

@@ -19,6 +19,7 @@ COMMANDS = {
     "fold": "Choose the lanes of every layer for a part and a rate.",
     "synth": "Synthesize for an FPGA part and print what it uses.",
     "demo": "Do all of the above on the shipped network and real images.",
+    "convert": "Turn a quantised network into a spiking one.",
     "data": "Find or fetch a data set and check its checksums.",
     "train": "Train a shipped network again.",
     "bench": "Measure speed and area against a baseline.",

@@ -1,0 +1,109 @@
+"""From pixels to result packets: the layers in a row, and the ensemble."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bbnn.description import Network
+from bbnn.interface import PIXELS_PER_BEAT
+from bbnn.schedule import neurons
+from hdl.ensemble import Beat, Ensemble
+from hdl.layer import LayerCore
+from hdl.neuron import logit_width
+from hdl.scale_unit import ScaleUnit
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["DataPath"]
+
+
+class DataPath(wiring.Component):
+    """The layers and the ensemble; what `CONTROL.run` holds in reset.
+
+    Parameters
+    ----------
+    network : Network
+
+    Members
+    -------
+    i : In(stream.Signature(32))
+        Pixels, four a beat.
+    o : Out(stream.Signature(Beat()))
+        Result packets.
+    members, member_logits, seeds : In
+        As in ``hdl.control.Control``: the seeds of the layers, then of the scale unit.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    members: Signal
+    member_logits: Signal
+    seeds: Signal
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        streams = sum(layer.noise is not None for layer in network.layers)
+        streams += network.scale_dropout is not None
+        super().__init__(
+            {
+                "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
+                "o": Out(stream.Signature(Beat())),
+                "members": In(16),
+                "member_logits": In(1),
+                "seeds": In(max(1, network.lfsr_width * streams)),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        network, width = self.network, self.network.lfsr_width
+        seeds = [self.seeds[start : start + width] for start in range(0, len(self.seeds), width)]
+        source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
+        decided: list[LayerCore] = []
+        for index, layer in enumerate(network.layers):
+            ensembles = index == network.first_ensembling
+            block = LayerCore(
+                layer,
+                network.ensemble,
+                lfsr_width=width,
+                chunk=chunk,
+                steps=network.steps,
+                replays=ensembles,
+                pixels=None if index else network.encoding,
+            )
+            m.submodules[layer.name] = block
+            wiring.connect(m, source, block.i)
+            m.d.comb += block.passes.eq(self.members if ensembles else 1)
+            if layer.noise is not None:
+                m.d.comb += [block.members.eq(self.members), block.seed.eq(seeds.pop(0))]
+            if block.banked:
+                decided.append(block)
+            source, chunk = block.o, neurons(layer)
+        if network.scale_dropout is not None:
+            m.submodules["scale$"] = unit = ScaleUnit(
+                network.scale_dropout, network.ensemble, lfsr_width=width, layers=len(decided)
+            )
+            m.d.comb += [unit.members.eq(self.members), unit.seed.eq(seeds.pop(0))]
+            for decisions, block in zip(unit.o, decided, strict=True):
+                wiring.connect(m, decisions, block.dropped)
+
+        # No layer can have these names. Two registers, so that the host's ready ends before it runs
+        # back into the last layer.
+        slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
+        m.submodules["slack$"] = slack
+        m.submodules["ensemble$"] = ensemble = Ensemble(
+            classes=len(network.classes), width=logit_width(network.layers[-1], network.steps)
+        )
+        wiring.connect(m, source, slack.w_stream)  # type: ignore[arg-type]
+        wiring.connect(m, slack.r_stream, ensemble.i)  # type: ignore[arg-type]
+        wiring.connect(m, ensemble.o, wiring.flipped(self.o))
+        m.d.comb += [
+            ensemble.members.eq(self.members),
+            ensemble.member_logits.eq(self.member_logits),
+        ]
+        return m

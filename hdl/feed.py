@@ -1,0 +1,183 @@
+"""What stands before a crossbar: from a layer's input stream to the vectors that it reads."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING, Any, Literal
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bbnn.description import Layer, Window
+from hdl.lines import LineBuffer
+from hdl.rate import RateEncoder
+from hdl.repack import Repack
+from hdl.replay import ReplayBuffer
+from hdl.widths import index_bits, times, train_bits
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["Feed", "Pixels"]
+
+Pixels = Literal["constant", "rate"]
+
+
+class Feed(wiring.Component):
+    """Hold a layer's input and offer it, vector by vector, as often as it is to be read.
+
+    Two registers at the input, so that no ready signal runs through more than one layer. A dense
+    layer's vector waits in the replay buffer. A convolution's map waits in the line buffer, and the
+    replay buffer holds the window of one position; beats of pixels are cut before it, as they may
+    hold parts of two. A dense layer whose pixels become spikes holds them as a map of one position.
+
+    Parameters
+    ----------
+    layer : Layer
+    chunk : int
+        Elements per transfer at the input.
+    steps : int
+        Time steps of a member.
+    replays : bool
+        Whether the input is held for all members and steps, as in the first ensembling layer.
+    pixels : "constant", "rate" or None
+        The encoding of the pixels that come in, if they are pixels.
+
+    Members
+    -------
+    i : In(stream.Signature(chunk * element bits))
+    passes : In(16)
+        How often the input is read in every step; 1 unless it is replayed.
+    valid, done, enable, address
+        As in ``hdl.replay.ReplayBuffer``.
+    drive : Out(lanes_in)
+        The word at `address`, one cycle later.
+    driven : Out(lanes_in)
+        Its rows that lie inside the map; absent unless the layer is masked.
+    """
+
+    i: stream.Interface
+    passes: Signal
+    valid: Signal
+    done: Signal
+    enable: Signal
+    address: Signal
+    drive: Signal
+    driven: Signal
+
+    def __init__(
+        self,
+        layer: Layer,
+        *,
+        chunk: int,
+        steps: int = 1,
+        replays: bool = False,
+        pixels: Pixels | None = None,
+    ) -> None:
+        self.layer = layer
+        self.chunk = chunk
+        self.steps = steps
+        self.replays = replays
+        self.pixels = pixels
+        self.element_bits = 8 if pixels else layer.drive.bits
+        lanes = layer.folding.lanes_in
+        super().__init__(
+            {
+                "i": In(stream.Signature(chunk * self.element_bits)),
+                "passes": In(16),
+                "valid": Out(1),
+                "done": In(1),
+                "enable": In(1),
+                "address": In(index_bits(layer.drive.bits * layer.row_groups)),
+                "drive": Out(lanes),
+                **({"driven": Out(lanes)} if layer.masked else {}),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        layer, lanes = self.layer, self.layer.folding.lanes_in
+        window = self._window()
+        carries_masks = window is not None and layer.masked
+        pad = 1 if layer.drive.kind == "sign" and not carries_masks else 0
+        pass_bits = train_bits(self.steps)
+        word = lanes * (2 if carries_masks else 1)
+        m.submodules.replay = replay = ReplayBuffer(
+            element_bits=layer.drive.bits,
+            chunk=word if window else self.chunk,
+            length=word * layer.row_groups if window else layer.rows,
+            word=word,
+            pad=pad,
+            pass_bits=pass_bits,
+        )
+        m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
+        wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
+        passes = Signal(pass_bits)
+        m.d.comb += [
+            passes.eq(times(self.passes, self.steps) if self.replays else self.passes),
+            self.valid.eq(replay.valid),
+            replay.done.eq(self.done),
+            replay.enable.eq(self.enable),
+            replay.address.eq(self.address),
+            self.drive.eq(replay.word_data),
+        ]
+        if carries_masks:
+            m.d.comb += self.driven.eq(replay.word_data[lanes:])
+        elif layer.masked:
+            m.d.comb += self.driven.eq(~0)
+        if window is None:
+            wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
+            m.d.comb += replay.passes.eq(passes)
+        else:
+            self._cut(m, window, slack.r_stream, passes, replay)
+        return m
+
+    def _window(self) -> Window | None:
+        """Return the window to be cut; all rows at once where pixels are only held."""
+        if self.layer.window is None and self.pixels == "rate":
+            return Window(height=1, width=1, channels=self.layer.rows, kernel=1)
+        return self.layer.window
+
+    def _cut(
+        self, m: Module, window: Window, source: Any, passes: Signal, replay: ReplayBuffer
+    ) -> None:
+        """Cut windows out of maps."""
+        layer, chunk, bits = self.layer, self.chunk, self.element_bits
+        if self.pixels and layer.window:
+            m.submodules.pixels = pixels = Repack(
+                element_bits=bits,
+                chunk=chunk,
+                word=gcd(chunk, window.channels),
+                length=window.height * window.width * window.channels,
+            )
+            wiring.connect(m, source, pixels.i)
+            source, chunk = pixels.o, pixels.word
+        m.submodules.lines = lines = LineBuffer(
+            window,
+            element_bits=bits,
+            chunk=chunk,
+            together=layer.folding.lanes_in // window.taps,
+            pad=replay.pad,
+            masked=layer.masked,
+            replays=self.replays,
+            pass_bits=len(passes),
+        )
+        wiring.connect(m, source, lines.i)
+        m.d.comb += replay.passes.eq(1)
+        if self.replays:
+            m.d.comb += lines.passes.eq(passes)
+        sink = replay.i
+        if self.pixels == "rate":
+            m.submodules.rate = rate = RateEncoder(
+                together=layer.folding.lanes_in,
+                words=layer.positions * layer.row_groups,
+                steps=self.steps,
+            )
+            wiring.connect(m, rate.o, sink)
+            sink = rate.i
+        m.d.comb += [
+            sink.valid.eq(lines.o.valid),
+            sink.payload.eq(lines.o.payload),
+            lines.o.ready.eq(sink.ready),
+        ]
