@@ -1,13 +1,14 @@
 # Everything is set up in .venv from locked versions; nothing needs activation or root.
 #
-#   make demo        sets up, then runs the whole chain on the shipped network
-#   make test        sets up, then runs the fast test suite, linters included
-#   make test-slow   the same with the long tests
-#   make setup       only sets up
-#   make lock        chooses the locked versions anew (needs uv)
-#   make clean       removes .venv and build
+#   make demo            sets up, then runs the whole chain on the shipped network
+#   make test            sets up, then runs the fast test suite, linters included
+#   make test-slow       the long tests
+#   make test-toolchain  bitstreams: installs place and route, takes up to an hour
+#   make setup           only sets up
+#   make lock            chooses the locked versions anew (needs uv)
+#   make clean           removes .venv and build
 
-.PHONY: demo test test-slow setup lock clean
+.PHONY: demo test test-slow test-toolchain setup lock clean
 .DELETE_ON_ERROR:
 # Whatever another project has put there must not be imported here.
 unexport PYTHONPATH PYTHONHOME
@@ -26,6 +27,9 @@ test: .venv/test.stamp
 
 test-slow: .venv/test.stamp
 	$(BIN)/python -m pytest --numprocesses=auto -m slow
+
+test-toolchain: .venv/test.stamp
+	$(BIN)/python -m pytest -m toolchain
 
 setup: .venv/test.stamp
 

@@ -85,6 +85,11 @@ def model_of(command: click.Command) -> click.Parameter | None:
     return next((each for each in command.params if each.name == "model"), None)
 
 
+def option_of(parameter: click.Parameter) -> list[str]:
+    """Return words that fill a required parameter: "1" is a number, and a path."""
+    return ["1"] if isinstance(parameter, click.Argument) else [parameter.opts[0], "1"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_bad_model_file_is_one_line(name: str, run: Run, tmp_path: Path) -> None:
     missing = tmp_path / "missing.safetensors"
@@ -95,8 +100,10 @@ def test_bad_model_file_is_one_line(name: str, run: Run, tmp_path: Path) -> None
         if model is None:
             continue
         option = [] if isinstance(model, click.Argument) else [model.opts[0]]
+        required = [each for each in command.params if each.required and each is not model]
+        others = [word for each in required for word in option_of(each)]
         for path in (missing, cut):
-            code, out, err = run(*words, *option, str(path))
+            code, out, err = run(*words, *option, str(path), *others)
             assert (code, out) == (2, ""), (words, err)
             assert re.fullmatch(rf"bbnn: .*{re.escape(str(path))} must be .+, not .+\n", err), words
 

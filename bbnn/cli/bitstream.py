@@ -1,0 +1,126 @@
+"""`bbnn bitstream`: from a model to the configuration of a board's FPGA."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bbnn.cli import emit
+from bbnn.errors import require
+from bbnn.model_file import digest, load
+
+if TYPE_CHECKING:
+    from bbnn.description import Network
+    from boards.built import Result
+    from boards.platforms import Board
+
+DEFAULT_MHZ = 100.0
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", "board_name", default="pynq-z2", show_default=True, help="Board.")
+@click.option("--toolchain", type=click.Choice(["open", "vivado"]), default="open")
+@click.option("--clock", default=DEFAULT_MHZ, show_default=True, help="Clock of the core, MHz.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/BOARD].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    board_name: str,
+    toolchain: str,
+    clock: float,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Build the bitstream of MODEL for a board, with open tools or with Vivado.
+
+    What is done is not done again: a second run starts where the first one was stopped. Logs stay
+    in the folder. Exits with 2 if nextpnr's estimate does not reach the clock; the bitstream is
+    there all the same, for a slower one.
+
+    Example: bbnn bitstream models/fashion-mlp.safetensors --board pynq-z2
+    """
+    from boards import open_flow, vivado
+    from boards.plan import write_plan
+    from boards.platforms import board_named
+    from boards.shell import Shell
+    from boards.toolchain.programs import Toolchain
+
+    network = load(model)
+    board = board_named(board_name)
+    require(1 <= clock <= 250, "--clock", "1 to 250 MHz, as FCLK0 can be set", clock)
+    installed = Toolchain.at() if toolchain == "open" else None
+    folder = output or Path("build") / network.name / board.name
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("write the Verilog", total=len(open_flow.STEPS))
+        write_plan(Shell(network), board, 1e6 * clock, network.name, folder)
+        if installed is None:
+            bar.update(task, description="Vivado", total=None)
+            vivado.build(network.name, folder)
+            result = None
+        else:
+            result = open_flow.build(
+                network.name,
+                board.part,
+                clock,
+                folder,
+                installed,
+                lambda done, what: bar.update(task, completed=done, description=what),
+            )
+    about = describe(network, board, clock, folder, result)
+    beside = folder / "bitstream.json.part"
+    beside.write_text(json.dumps(about, indent=2) + "\n")
+    beside.replace(folder / "bitstream.json")
+    if as_json:
+        emit(about)
+    else:
+        show(about, board)
+    if result is not None and result.fmax_mhz is not None:
+        reached = result.fmax_mhz >= clock
+        require(reached, "--clock", f"at most {result.fmax_mhz} MHz, nextpnr's estimate", clock)
+
+
+def describe(
+    network: Network, board: Board, clock: float, folder: Path, result: Result | None
+) -> dict[str, Any]:
+    """Return what is known of the bitstream; it is written beside it."""
+    return {
+        "network": network.name,
+        "model_digest": digest(network),
+        "board": board.name,
+        "part": board.part,
+        "idcode": f"{board.idcode:#010x}",
+        "clock_mhz": clock,
+        "toolchain": "open" if result else "vivado",
+        "bitstream": str(folder / f"{network.name}.bit"),
+        **(result.as_json() if result else {}),
+    }
+
+
+def show(about: dict[str, Any], board: Board) -> None:
+    """Print the table of resources, the clock and where the files are."""
+    console = Console()
+    if "resources" in about:
+        table = Table("resource", title=f"{about['network']} on {board.title}, {board.part}")
+        for heading in ("used", "available", "share"):
+            table.add_column(heading, justify="right")
+        for row in about["resources"]:
+            used, available = row["used"], row["available"]
+            table.add_row(row["name"], f"{used:,}", f"{available:,}", f"{used / available:.1%}")
+        console.print(table)
+        console.print(f"Fmax: {about['fmax_mhz']} MHz, {about['fmax_is']}", highlight=False)
+        console.print(
+            f"read back from the file: {about['bits']:,} of {about['bits']:,} bits, "
+            f"{about['block_rams']} of {about['block_rams']} block RAMs",
+            highlight=False,
+        )
+    console.print(f"bitstream: {about['bitstream']}", highlight=False)

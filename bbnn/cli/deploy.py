@@ -1,0 +1,71 @@
+"""`bbnn deploy`: the folder that goes to a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bbnn import data
+from bbnn.cli import emit
+from bbnn.errors import require, require_int
+from bbnn.model_file import load
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--bit", required=True, type=click.Path(path_type=Path), help="Its bitstream.")
+@click.option("--images", "count", default=100, show_default=True, help="The first N of the set.")
+@click.option("--members", type=int, help="T [the model's].")
+@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@click.option("--clock", type=float, help="Of the bitstream, MHz [that in bitstream.json].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/deploy].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    bit: Path,
+    count: int,
+    members: int | None,
+    dataset: str,
+    clock: float | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Write what a board needs to run MODEL: bitstream, driver, description, images with answers.
+
+    Copied to the board, `sudo python3 -m boards.driver.verify` in it compares every logit with
+    golden. It needs NumPy there, and PYNQ to load the bitstream.
+
+    Example: bbnn deploy models/fashion-mlp.safetensors --bit fashion_mlp.bit
+    """
+    from boards.shell.deploy import about, deploy
+    from golden.network import checked_members, logits
+
+    network = load(model)
+    require(bit.is_file(), str(bit), "a bitstream", "missing")
+    known = about(bit, network)
+    clock = clock or known.get("clock_mhz")
+    images, labels = data.load(dataset)
+    require_int("--images", count, 1, len(images))
+    images, labels = images[:count], labels[:count]
+    with Console(stderr=True).status("evaluating the golden model"):
+        golden = logits(network, images, checked_members(network, members))
+    folder = output or Path("build") / network.name / "deploy"
+    names = deploy(network, bit, images, labels, golden, folder, clock)
+    result = {
+        "folder": str(folder),
+        "files": names,
+        "clock_mhz": clock,
+        "board": known.get("board"),
+        "images": count,
+        "members": golden.shape[1],
+    }
+    if as_json:
+        emit(result)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{folder}[/bold]: {len(names)} files, {count} images")
+    if clock is None:
+        console.print("clock: unknown, so the board's own is kept; --clock sets it")
+    console.print(f"on the board, in the folder: sudo python3 -m boards.driver.verify {bit.name}")

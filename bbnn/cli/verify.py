@@ -1,0 +1,159 @@
+"""`bbnn verify`: the driver and the hardware behind it against the golden model."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bbnn import data
+from bbnn.cli import emit
+from bbnn.errors import InputError, require, require_int
+from bbnn.model_file import load
+
+if TYPE_CHECKING:
+    from bbnn.description import Network
+
+TRANSFERS = 20
+"""Steps of the progress bar, each a transfer of its own."""
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--simulate", is_flag=True, help="On the simulated shell.")
+@click.option("--board", "board_name", help="On this board, over SSH.")
+@click.option("--host", help="USER@HOST of the board; the user must be allowed to load bitstreams.")
+@click.option("--bit", type=click.Path(path_type=Path), help="The board's bitstream.")
+@click.option("--images", "count", default=20, show_default=True, help="The first N of the set.")
+@click.option("--members", type=int, help="T [the model's].")
+@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@click.option(
+    "--simulator",
+    default="verilator",
+    type=click.Choice(["verilator", "icarus"]),
+    show_default=True,
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    simulate: bool,
+    board_name: str | None,
+    host: str | None,
+    bit: Path | None,
+    count: int,
+    members: int | None,
+    dataset: str,
+    simulator: Any,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Run test images of MODEL through the driver and compare every logit with the golden model.
+
+    With --simulate, the driver talks to the simulated shell: processor port, DMA, core and memory.
+    With --board, a deploy folder is run on the board over SSH. Exits with 1 if anything differs.
+
+    Example: bbnn verify models/fashion-mlp.safetensors --simulate
+    """
+    from golden.network import checked_members, logits
+
+    network = load(model)
+    said = "both" if simulate and board_name else "neither"
+    require(simulate != (board_name is not None), "verify", "given --simulate or --board", said)
+    images, labels = data.load(dataset)
+    require_int("--images", count, 1, len(images))
+    images, labels = images[:count], labels[:count]
+    golden = logits(network, images, checked_members(network, members))
+    if simulate:
+        folder = output or Path("build") / network.name
+        result = simulated(network, images, golden, simulator, folder / "shell")
+        result["accuracy"] = float((np.array(result.pop("labels")) == labels).mean())
+    else:
+        result = on_board(network, images, labels, golden, board_name or "", host, bit)
+    if as_json:
+        emit(result)
+    else:
+        show(result)
+    if not result["equal"]:
+        sys.exit(1)
+
+
+def simulated(
+    network: Network,
+    images: NDArray[np.uint8],
+    golden: NDArray[np.int64],
+    simulator: Any,
+    folder: Path,
+) -> dict[str, Any]:
+    """Return what the driver finds on the simulated shell, built below `folder`."""
+    from boards.driver import Accelerator, DriverError
+    from boards.driver.simulation import Simulation
+    from boards.driver.verify import compare
+    from boards.shell.describe import describe
+    from boards.shell.simulator import build
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(f"build with {simulator}", total=None)
+        command = build(network, folder, simulator)
+        bar.update(task, description="simulate", total=len(images))
+        batch = -(-len(images) // TRANSFERS)
+        try:
+            with Accelerator(Simulation(command), describe(network), batch=batch) as accelerator:
+                result = compare(accelerator, images, golden, lambda done: bar.advance(task, done))
+        except DriverError as error:
+            raise InputError(str(error)) from None
+    return {**result, "on": simulator}
+
+
+def on_board(
+    network: Network,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    golden: NDArray[np.int64],
+    board_name: str,
+    host: str | None,
+    bit: Path | None,
+) -> dict[str, Any]:
+    """Return what the driver finds on a board that is reached over SSH."""
+    from boards.platforms import board_named
+    from boards.shell.bit_header import require_part
+    from boards.shell.deploy import about, deploy
+    from boards.shell.remote import verify_on
+
+    board = board_named(board_name)
+    require(host is not None, "--host", "given with --board, USER@HOST", host)
+    require(bit is not None and bit.is_file(), "--bit", "a bitstream for the board", bit)
+    assert host is not None
+    assert bit is not None
+    require_part(bit, board.part, board.title)
+    with (
+        Console(stderr=True).status(f"running on {host}"),
+        tempfile.TemporaryDirectory(prefix="bbnn-") as temporary,
+    ):
+        folder = Path(temporary) / "deploy"
+        clock = about(bit, network).get("clock_mhz")
+        deploy(network, bit, images, labels, golden, folder, clock)
+        return {**verify_on(host, folder), "on": board.name}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result of the driver's `compare`."""
+    from boards.driver.verify import summary
+
+    console = Console(highlight=False, soft_wrap=True)
+    colour = "green" if result["equal"] else "red"
+    console.print(f"[{colour}]{summary(result)}[/{colour}] on {result['on']}")
+    console.print(f"accuracy: {result['accuracy']:.3f} of {result['images']} images")
+    if result["images_a_second"]:
+        at = "" if result["on"] not in ("verilator", "icarus") else " at a clock of 100 MHz"
+        console.print(f"images a second: {result['images_a_second']:,}{at}")

@@ -1,0 +1,152 @@
+"""The accelerator as a Python object: images in, predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boards.driver.description import FILE, Description
+from boards.driver.device import Device
+from boards.driver.errors import require
+from boards.driver.prediction import Prediction
+from boards.driver.targets import open_target
+
+__all__ = ["Accelerator", "Progress"]
+
+Progress = Callable[[int], None]
+
+
+class Accelerator:
+    """A network on a board, or in simulation.
+
+    Before it is used, the hardware is identified: by the build hash of its model, and by golden
+    logits where the description holds some. Seeds are loaded and read back.
+
+    Parameters
+    ----------
+    target : a bitstream (PYNQ loads it), the physical address or the UIO device of the shell on a
+        board that has been configured, or a `Backend`.
+    description : path or content of the JSON file; that beside the bitstream, or else in the
+        working folder, if None.
+    batch : most images in one transfer.
+
+    Raises `DriverError`, a line, where anything is not what it must be.
+    """
+
+    def __init__(self, target: Any, description: Any = None, *, batch: int = 256) -> None:
+        if description is None:
+            is_file = isinstance(target, (str, Path)) and str(target).endswith(".bit")
+            description = Path(target).parent / FILE if is_file else Path(FILE)
+        self.batch = batch
+        self.description = Description(description)
+        self.backend = open_target(target, self.description)
+        self.device = Device(self.backend, self.description)
+        try:
+            self._identify()
+            self.device.stop()
+            self._load_seeds()
+            self._test()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the board; again does nothing."""
+        self.backend.close()
+
+    def predict(
+        self, images: Any, members: int = 10, progress: Progress = lambda done: None
+    ) -> Prediction:
+        """Return what `members` members say of `images`, uint8 (N, *input_shape) or (N, pixels).
+
+        Every call starts the random streams at their seeds, so the same images get the same answer.
+        `progress` is called with the number of images done since its last call.
+        """
+        told = self.description
+        flat = np.asarray(images)
+        require(flat.dtype == np.uint8, "images", "uint8", flat.dtype)
+        shapes = [(told.pixels,), told.input_shape]
+        if told.input_shape[2] == 1:
+            shapes.append(told.input_shape[:2])
+        fits = flat.ndim > 1 and len(flat) > 0 and flat.shape[1:] in shapes
+        require(fits, "images", f"of shape (N, {told.pixels}), N > 0", flat.shape)
+        whole = isinstance(members, (int, np.integer)) and 1 <= members <= told.max_members
+        require(whole, "members", f"an integer in 1..{told.max_members}", members)
+        beats = np.zeros((len(flat), told.image_bytes), np.uint8)
+        beats[:, : told.pixels] = flat.reshape(len(flat), -1)
+
+        self.device.stop()
+        self.device.write("core.MEMBERS", int(members))
+        self.device.write("core.CONTROL", self.device.bits("core.CONTROL", "run", "member_logits"))
+        try:
+            parts = []
+            for start in range(0, len(beats), self.batch):
+                part = beats[start : start + self.batch]
+                parts.append(self.device.transfer(start, part, int(members)))
+                progress(len(part))
+        finally:
+            self.device.stop()
+        fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return self._checked(fields, int(members))
+
+    @property
+    def busy_cycles(self) -> int:
+        """The clock cycles with an image in the core, of the last prediction."""
+        low = self.device.read("core.CYCLES_LOW")
+        return self.device.read("core.CYCLES_HIGH") << 32 | low
+
+    # The steps before the first prediction.
+
+    def _identify(self) -> None:
+        told = self.description
+        for name in ("core.ID", "core.VERSION", "dma.ID", "dma.VERSION"):
+            register = told.registers[name]
+            found, expected = self.device.read(name), register.reset
+            reason = "" if name.endswith("VERSION") else ": no bitstream, or none of ours"
+            where = f"{name} at {told.base + register.offset:#010x}"
+            require(found == expected, where, f"{expected:#010x}", f"{found:#010x}{reason}")
+        found, expected = self.device.read("core.BUILD"), int(told.digest[:8], 16)
+        wanted = f"build {expected:08x} (model {told.name})"
+        require(found == expected, "the bitstream", wanted, f"build {found:08x}")
+
+    def _load_seeds(self) -> None:
+        for name, seed in self.description.seeds.items():
+            self.device.write(f"core.{name}", seed)
+        for name, seed in self.description.seeds.items():
+            found = self.device.read(f"core.{name}")
+            require(found == seed, f"core.{name}", f"{seed:#010x} as written", f"{found:#010x}")
+
+    def _test(self) -> None:
+        if self.description.self_test is None:
+            return
+        images = np.array(self.description.self_test["images"], np.uint8)
+        golden = np.array(self.description.self_test["logits"], np.int64)
+        found = self.predict(images, golden.shape[1]).integers.transpose(1, 0, 2)
+        equal = int((found == golden).all(axis=2).sum())
+        total = golden.shape[0] * golden.shape[1]
+        require(equal == total, "the self-test", f"{total}/{total} members equal to golden", equal)
+
+    def _checked(self, fields: dict[str, np.ndarray], members: int) -> Prediction:
+        """Return the prediction if each packet agrees with itself."""
+        told = self.description
+        integers = fields["member_logits"].reshape(-1, members, len(told.classes))
+        votes = (integers.argmax(axis=2)[..., None] == np.arange(len(told.classes))).sum(axis=1)
+        right = (
+            (fields["members"][:, 0] == members)
+            & (fields["sums"] == integers.sum(axis=1)).all(axis=1)
+            & (fields["votes"] == votes).all(axis=1)
+        )
+        agreeing = f"{int(right.sum())} of {len(right)}"
+        require(
+            bool(right.all()), "packets with the sums and votes of their members", "all", agreeing
+        )
+        return Prediction(integers.transpose(1, 0, 2), votes, told.fraction_bits, told.classes)

@@ -1,0 +1,98 @@
+"""What the driver needs of a machine: registers, memory that the hardware sees, and a clock."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from boards.driver.errors import require
+
+__all__ = ["Backend", "Buffer", "Region"]
+
+
+class Buffer(ABC):
+    """Memory that the hardware reads or writes.
+
+    array : uint8, its content as the processor sees it. address : where the hardware sees it.
+    """
+
+    array: np.ndarray
+    address: int
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Let the hardware see what the processor wrote."""
+
+    @abstractmethod
+    def invalidate(self) -> None:
+        """Let the processor see what the hardware wrote."""
+
+    @abstractmethod
+    def free(self) -> None:
+        """Give the memory back."""
+
+
+class Backend(ABC):
+    """A way to the registers, by their offset from the shell's base, and to memory.
+
+    Whatever goes wrong raises `DriverError`.
+    """
+
+    @abstractmethod
+    def read(self, offset: int) -> int:
+        """Return a register's 32 bits."""
+
+    @abstractmethod
+    def write(self, offset: int, value: int) -> None:
+        """Write a register's 32 bits."""
+
+    @abstractmethod
+    def buffer(self, size: int) -> Buffer:
+        """Return a buffer of `size` bytes at a multiple of 8."""
+
+    def now(self) -> float:
+        """Return a time in seconds; only differences count."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the machine; again does nothing."""
+
+
+class Region:
+    """A piece of physical memory, handed out from its start on until all of it is given back.
+
+    Parameters
+    ----------
+    address : physical address of its first byte.
+    size : in bytes.
+    """
+
+    ALIGNMENT = 128
+
+    def __init__(self, address: int, size: int) -> None:
+        self.address = address
+        self.size = size
+        self._next = 0
+        self._live = 0
+
+    def take(self, size: int) -> int:
+        """Return the offset of `size` free bytes, a multiple of `ALIGNMENT`."""
+        left = self.size - self._next
+        require(size <= left, "the buffer", f"at most {left} bytes, of {self.size} in all", size)
+        offset = self._next
+        self._next += -(-size // self.ALIGNMENT) * self.ALIGNMENT
+        self._live += 1
+        return offset
+
+    def give(self) -> None:
+        """Take one piece back."""
+        self._live -= 1
+        if not self._live:
+            self._next = 0

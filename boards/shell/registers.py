@@ -1,0 +1,142 @@
+"""The registers of the DMA behind AXI4-Lite; their table is ``boards.shell.interface``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bbnn.interface import ADDRESS_BITS
+from boards.shell.axi3 import OKAY, SLVERR
+from boards.shell.interface import STATUS, dma_registers
+from hdl.axi import Axi4Lite
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+    from amaranth.hdl import Value
+
+__all__ = ["Registers"]
+
+
+class Registers(wiring.Component):
+    """Answer AXI4-Lite accesses as the core's registers do, and start and stop the DMA.
+
+    Members
+    -------
+    bus : In(Axi4Lite)
+    start : Out(1)
+        High for the cycle before `run` rises.
+    run, interrupt : Out(1)
+        Bits of CONTROL.
+    source, source_bytes, destination, destination_bytes : Out(32)
+    busy : In(1)
+    errors : In(5)
+        Bits 2 to 6 of STATUS.
+    bytes_in, bytes_out : In(32)
+    """
+
+    bus: Any
+    start: Signal
+    run: Signal
+    interrupt: Signal
+    source: Signal
+    source_bytes: Signal
+    destination: Signal
+    destination_bytes: Signal
+    busy: Signal
+    errors: Signal
+    bytes_in: Signal
+    bytes_out: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "bus": In(Axi4Lite(ADDRESS_BITS)),
+                "start": Out(1),
+                "run": Out(1),
+                "interrupt": Out(1),
+                "source": Out(32),
+                "source_bytes": Out(32),
+                "destination": Out(32),
+                "destination_bytes": Out(32),
+                "busy": In(1),
+                "errors": In(5),
+                "bytes_in": In(32),
+                "bytes_out": In(32),
+            }
+        )
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        bus = self.bus
+        table = {register.name: register for register in dma_registers()}
+        refused = Signal()
+        done = Signal()
+        m.d.comb += done.eq(self.run & ~self.busy & ~self.errors.any())
+        status = Cat(self.busy, done, self.errors, refused)
+        assert len(status) == len(STATUS)
+        # Each with the multiple that it must be.
+        settings = {
+            "SOURCE": (self.source, 8),
+            "SOURCE_BYTES": (self.source_bytes, 4),
+            "DESTINATION": (self.destination, 8),
+            "DESTINATION_BYTES": (self.destination_bytes, 4),
+        }
+        readable: dict[str, Value] = {
+            "CONTROL": Cat(self.run, self.interrupt),
+            "STATUS": status,
+            "BYTES_IN": self.bytes_in,
+            "BYTES_OUT": self.bytes_out,
+            **{name: signal for name, (signal, _) in settings.items()},
+        }
+
+        # Writing.
+        writes, usable, accepts = Signal(), Signal(), Signal()
+        m.d.comb += [
+            writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
+            bus.awready.eq(writes),
+            bus.wready.eq(writes),
+            usable.eq(writes & (bus.wstrb == 0b1111)),
+        ]
+        with m.If(bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        with m.If(writes):
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
+            with m.If(accepts):
+                m.d.sync += bus.bresp.eq(OKAY)
+            with m.Else():
+                m.d.sync += refused.eq(1)
+        control = bus.awaddr == table["CONTROL"].address
+        startable = ~bus.wdata[0] | self.run | ~self.busy
+        with m.If(usable & control & (bus.wdata[2:] == 0) & startable):
+            m.d.comb += [accepts.eq(1), self.start.eq(bus.wdata[0] & ~self.run)]
+            m.d.sync += [
+                self.run.eq(bus.wdata[0]),
+                self.interrupt.eq(bus.wdata[1]),
+                refused.eq(0),
+            ]
+        for name, (signal, multiple) in settings.items():
+            addressed = bus.awaddr == table[name].address
+            fits = (bus.wdata & (multiple - 1)) == 0
+            with m.If(usable & addressed & ~self.run & fits):
+                m.d.comb += accepts.eq(1)
+                m.d.sync += signal.eq(bus.wdata)
+
+        # Reading.
+        reads = Signal()
+        m.d.comb += [
+            reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
+            bus.arready.eq(reads),
+        ]
+        with m.If(bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+        with m.If(reads):
+            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(SLVERR)]
+            with m.Switch(bus.araddr):
+                for register in table.values():
+                    with m.Case(register.address):
+                        value = readable.get(register.name, register.reset)
+                        m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
+        return m

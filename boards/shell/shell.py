@@ -1,0 +1,104 @@
+"""All that stands between the processor system and the core, around the unchanged core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    DomainRenamer,
+    Module,
+    ResetSignal,
+    Signal,
+)
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bbnn.description import Network
+from boards.shell.axi3 import GP, HP
+from boards.shell.bridge import Bridge
+from boards.shell.fetch import Fetch
+from boards.shell.registers import Registers
+from boards.shell.store import Store
+from hdl.core import Core
+
+if TYPE_CHECKING:
+    from amaranth.build import Platform
+
+__all__ = ["Shell"]
+
+
+class Shell(wiring.Component):
+    """The core behind the processor's ports, in one clock domain.
+
+    Parameters
+    ----------
+    network : Network
+
+    Members
+    -------
+    gp0 : In(GP)
+        Registers: the core's, then the DMA's (docs/driver.md).
+    hp0 : Out(HP)
+        Images from memory and packets to it.
+    irq : Out(1)
+        The DMA has ended, well or not.
+    """
+
+    gp0: Any
+    hp0: Any
+    irq: Signal
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        super().__init__({"gp0": In(GP), "hp0": Out(HP), "irq": Out(1)})
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        core, bridge, registers = Core(self.network), Bridge(), Registers()
+        fetch, store = Fetch(), Store()
+        # The core has its clock among its ports. The rest hangs on the same wire, so that both see
+        # an edge at the same moment of a simulation, too.
+        m.domains.shell = ClockDomain(local=True)
+        m.d.comb += [
+            core.aclk.eq(ClockSignal()),
+            core.aresetn.eq(~ResetSignal(allow_reset_less=True)),
+            ClockSignal("shell").eq(core.aclk),
+            ResetSignal("shell").eq(~core.aresetn),
+        ]
+        m.submodules.core = DomainRenamer("core")(core)
+        m.submodules.bridge = DomainRenamer("shell")(bridge)
+        m.submodules.registers = DomainRenamer("shell")(registers)
+        m.submodules.fetch = DomainRenamer("shell")(fetch)
+        m.submodules.store = DomainRenamer("shell")(store)
+
+        wiring.connect(m, wiring.flipped(self.gp0), bridge.bus)
+        wiring.connect(m, bridge.core, core.s_axi)
+        wiring.connect(m, bridge.dma, registers.bus)
+        wiring.connect(m, fetch.o, core.s_axis)
+        wiring.connect(m, core.m_axis, store.i)
+        for half in (fetch.bus, store.bus):
+            for name, member in half.signature.members.items():
+                ours, theirs = getattr(half, name), getattr(self.hp0, name)
+                m.d.comb += theirs.eq(ours) if member.flow == Out else ours.eq(theirs)
+
+        go = Signal()
+        errors = Cat(fetch.slverr, fetch.decerr, store.slverr, store.decerr, store.framing)
+        m.d.comb += [
+            go.eq(registers.run & ~errors.any()),
+            registers.errors.eq(errors),
+            registers.busy.eq(fetch.busy | store.busy),
+            registers.bytes_in.eq(fetch.moved),
+            registers.bytes_out.eq(store.moved),
+            self.irq.eq(registers.interrupt & registers.run & ~registers.busy),
+            fetch.address.eq(registers.source),
+            fetch.bytes.eq(registers.source_bytes),
+            store.address.eq(registers.destination),
+            store.bytes.eq(registers.destination_bytes),
+            store.drop.eq(~registers.run),
+        ]
+        for engine in (fetch, store):
+            m.d.comb += [engine.start.eq(registers.start), engine.go.eq(go)]
+        return m

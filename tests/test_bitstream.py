@@ -1,0 +1,236 @@
+"""A bitstream is what its design says, down to each bit and each word of memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In
+from click.testing import CliRunner
+
+from bbnn.cli import bitstream
+from bbnn.errors import InputError
+from bbnn.model_file import digest, to_bytes
+from boards import open_flow
+from boards.built import Result, Use
+from boards.fit import require_fit
+from boards.plan import write_plan
+from boards.platforms import board_named
+from boards.shell.axi3 import GP
+from boards.toolchain.database import Database
+from boards.toolchain.memory import memories
+from boards.toolchain.programs import Toolchain
+from boards.toolchain.readback import read_back
+from hdl.crossbar import code_words
+from networks import random_network
+from opentools import toolchain
+
+NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
+"""Its first weights fill half a block RAM."""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(to_bytes(NETWORK))
+    return path
+
+
+def result(fmax: float | None) -> Result:
+    return Result(
+        bitstream=Path("a.bit"),
+        part="xc7z020clg484-1",
+        clock_mhz=50,
+        fmax_mhz=fmax,
+        use=(Use("FF", 532, 106_400),),
+        bits=1234,
+        block_rams=7,
+        tools={"yosys": "1"},
+    )
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Put a flow in place that reaches 50 MHz in no time; return what it is told."""
+    told: list[Any] = []
+
+    def build(*arguments: Any) -> Result:
+        *told[:], progress = arguments
+        progress(1, "place and route")
+        return result(fmax=50)
+
+    monkeypatch.setattr(open_flow, "build", build)
+    monkeypatch.setattr(Toolchain, "at", lambda: Toolchain(Path("tools")))
+    return told
+
+
+def run(*arguments: object) -> str:
+    told = [str(argument) for argument in arguments]
+    return CliRunner().invoke(bitstream.command, told, catch_exceptions=False).stdout
+
+
+def test_command(model: Path, built: list[Any], tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    options = [model, "--board", "zedboard", "--clock", 50, "-o", folder]
+    about = json.loads(run(*options, "--json"))
+    assert built == [NETWORK.name, "xc7z020clg484-1", 50, folder, Toolchain(Path("tools"))]
+    assert about["model_digest"] == digest(NETWORK)
+    assert (about["board"], about["idcode"]) == ("zedboard", "0x03727093")
+    assert (about["fmax_mhz"], about["fmax_is"]) == (50, "estimated by nextpnr")
+    assert about["resources"] == [{"name": "FF", "used": 532, "available": 106_400}]
+    assert json.loads((folder / "bitstream.json").read_text()) == about
+    verilog = (folder / f"{NETWORK.name}.v").read_text()
+    assert re.search(r"^module random_network\(led_0__io\);$", verilog, re.MULTILINE)
+    said = run(*options)
+    assert "50 MHz, estimated by nextpnr" in said
+    assert "0.5%" in said
+    assert "7 of 7 block RAMs" in said
+
+
+@pytest.mark.usefixtures("built")
+def test_a_clock_that_is_not_reached_is_refused(model: Path, tmp_path: Path) -> None:
+    message = r"^--clock must be at most 50 MHz, nextpnr's estimate, not 50\.5$"
+    with pytest.raises(InputError, match=message):
+        run(model, "--clock", 50.5, "-o", tmp_path / "out")
+    assert (tmp_path / "out/bitstream.json").is_file()
+
+
+def test_bad_input_writes_nothing(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options, message in (
+        (["--board", "pynq-z9"], r"^board must be one of pynq-z2, .+, not 'pynq-z9'$"),
+        (["--clock", "300"], r"^--clock must be 1 to 250 MHz, .+, not 300\.0$"),
+        ([], r"^build/toolchain must hold the open toolchain, not nothing: try `bbnn toolchain"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(model, *options)
+        assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "cells", "message"),
+    [
+        ("xc7z010clg400-1", {"LUT6": 17_600, "PS7": 1, "RAMB36E1": 59, "RAMB18E1": 2}, ""),
+        ("xc7z010clg400-1", {"LUT6": 17_599, "INV": 2}, "LUT of a .+ 17,600 on .+, not 17,601: "),
+        ("xc7z020clg484-1", {"FDRE": 106_401}, "FF of a .+ 106,400 on xc7z020clg484-1, not 106,4"),
+        ("xc7z010clg400-1", {"RAMB36E1": 59, "RAMB18E1": 3}, "BRAM18 of a .+ 120 on .+, not 121: "),
+    ],
+)
+def test_what_does_not_fit_is_named(part: str, cells: dict[str, int], message: str) -> None:
+    stat = {"design": {"num_cells_by_type": cells}}
+    if message:
+        with pytest.raises(InputError, match=rf"^{message}"):
+            require_fit("a", part, stat)
+    else:
+        require_fit("a", part, stat)
+
+
+def test_vivado_gets_its_files(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    folder = tmp_path / "out"
+    with pytest.raises(InputError, match=r"^vivado must be on PATH to run \S+out/random_network"):
+        run(model, "--toolchain", "vivado", "-o", folder)
+    names = {f"random_network.{suffix}" for suffix in ("v", "xdc", "tcl")}
+    assert {path.name for path in folder.iterdir()} == names
+
+
+WORDS = [77777 * i & 0x3FFFF for i in range(2048)]
+
+
+class Lookup(wiring.Component):
+    """A memory of 2048 words of 18 bits: the last word written to GP0 is the address to read."""
+
+    gp0: Any
+
+    def __init__(self) -> None:
+        super().__init__({"gp0": In(GP)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.words = words = Memory(shape=18, depth=2048, init=WORDS)
+        port = words.read_port()
+        m.d.comb += [port.addr.eq(self.gp0.wdata), self.gp0.rdata.eq(port.data)]
+        m.d.comb += [self.gp0.wready.eq(1), self.gp0.rvalid.eq(1), self.gp0.rlast.eq(1)]
+        return m
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["pynq-z2", "ebaz4205", "zedboard"])
+def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
+    tools, board = toolchain(), board_named(name)
+    write_plan(Lookup(), board, 100e6, "lookup", tmp_path)
+    told: list[str] = []
+    made = open_flow.build(
+        "lookup", board.part, 100, tmp_path, tools, lambda done, what: told.append(what)
+    )
+    assert set(open_flow.STEPS) < set(told)
+    assert made.fmax_mhz
+    assert made.fmax_mhz > 50
+    assert {use.name: use.used for use in made.use if "RAM" in use.name} == {
+        "BRAM36": 1,
+        "BRAM18": 0,
+    }
+    # An output at 3.3 V has its strength.
+    assert "LVCMOS33_LVTTL.DRIVE" in (tmp_path / "lookup.fasm").read_text()
+
+    database = Database(tools.database, board.part)
+    bits = read_back(tools, database, tmp_path / "lookup.bit")
+    assert len(bits) == made.bits > 5000
+    routed = json.loads((tmp_path / "lookup.routed.json").read_text())
+    (memory,) = memories(database, bits, routed)
+    # A word of 18 bits is two bytes with a parity bit each (Xilinx UG473, table 1-9).
+    nines = [
+        memory.data >> 8 * i & 255 | (memory.parity >> i & 1) << 8 for i in range(2 * len(WORDS))
+    ]
+    assert [nines[2 * i] | nines[2 * i + 1] << 9 for i in range(len(WORDS))] == WORDS
+
+    # Nothing is done again; without the frames, only what follows from them is.
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert open_flow.build("lookup", board.part, 100, tmp_path, tools) == made
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+    (tmp_path / "lookup.frames").unlink()
+    assert open_flow.build("lookup", board.part, 100, tmp_path, tools) == made
+    changed = {path.name for path in times if path.stat().st_mtime_ns != times[path]}
+    assert changed == {"lookup.frames", "steps.json"}
+
+    # A file for another part is refused.
+    other = "xc7z010clg400-1" if board.part.startswith("xc7z020") else "xc7z020clg400-1"
+    with pytest.raises(InputError, match=rf"lookup\.bit must be a bitstream for {other}"):
+        read_back(tools, Database(tools.database, other), tmp_path / "lookup.bit")
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(3600)
+def test_weights_of_a_network_are_in_the_file(model: Path, tmp_path: Path) -> None:
+    tools, folder = toolchain(), tmp_path / "out"
+    options = ["--board", "pynq-z2", "--clock", 50, "-o", folder, "--json"]
+    about = json.loads(run(model, *options))
+    assert about["fmax_mhz"] >= 50
+    assert about["block_rams"] == 1
+    bits = read_back(tools, Database(tools.database, about["part"]), Path(about["bitstream"]))
+    assert len(bits) == about["bits"]
+    check_weights(folder, bits, about["part"])
+
+
+def check_weights(folder: Path, bits: set[int], part: str) -> None:
+    """Hold what `bits` say of the first layer's code memory against the code words."""
+    database = Database(toolchain().database, part)
+    routed = json.loads((folder / f"{NETWORK.name}.routed.json").read_text())
+    (memory,) = memories(database, bits, routed)
+    assert ".hidden_0.crossbar.codes" in memory.name
+    # Eight bits a word, and so a byte each.
+    words = list(code_words(NETWORK.layers[0]))
+    assert len(words) == 512
+    assert [memory.data >> 8 * i & 255 for i in range(len(words))] == words

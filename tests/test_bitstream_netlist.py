@@ -1,0 +1,79 @@
+"""The netlist after synthesis says what golden says, and a wrong cell in it is noticed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bbnn.errors import InputError
+from boards.netlist import models, write_netlist
+from golden.network import logits
+from hdl.generate import generate
+from networks import random_images, random_network
+from tb.build import build
+from tb.compare import Comparison, compare
+from tb.play import SimulationError
+from tb.run import simulate
+from tb.setup import Setup
+
+FOLDER = Path(__file__).parents[1] / "build" / "tests"
+NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
+"""Its first weights fill half a block RAM."""
+IMAGES = 6
+
+
+@pytest.fixture(scope="module")
+def netlist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("netlist")
+    verilog = generate(NETWORK, folder / "design")
+    return write_netlist(verilog, NETWORK.name, folder)
+
+
+def compared(netlist: Path, folder: Path, stalls: float = 0) -> Comparison:
+    """Simulate the netlist and compare it with golden."""
+    setup = Setup(members=NETWORK.ensemble.members, stalls=stalls)
+    images = random_images(NETWORK, IMAGES)
+    made = build(NETWORK.name, netlist, "verilator", FOLDER / "builds", level="-O0")
+    outcome = simulate(made, NETWORK, images, setup, folder)
+    return compare(outcome, logits(NETWORK, images, setup.members))
+
+
+@pytest.mark.slow
+def test_netlist_is_primitives(netlist: Path) -> None:
+    text = netlist.read_text()
+    design = text[text.index(f"module {NETWORK.name}(") :]
+    cells = set(re.findall(r"^  (\w+) #?\(", design, re.MULTILINE))
+    assert {"LUT6", "FDRE", "RAM32M", "RAMB18E1"} <= cells
+    assert not re.search(r"\balways\b", design)
+
+
+@pytest.mark.slow
+def test_netlist_equals_golden(netlist: Path, tmp_path: Path) -> None:
+    for stalls in (0, 40):
+        found = compared(netlist, tmp_path / str(stalls), stalls=stalls)
+        assert found.equal, found
+        assert found.images == IMAGES
+        assert found.members == IMAGES * NETWORK.ensemble.members
+
+
+@pytest.mark.slow
+def test_wrong_netlist_differs(netlist: Path, tmp_path: Path) -> None:
+    text = netlist.read_text()
+    function = re.compile(r"(?<=LUT6 #\()(\s*\.INIT\(64'h)([0-9a-f]{16})")
+    broken = function.sub(lambda m: f"{m[1]}{~int(m[2], 16) & 2**64 - 1:016x}", text, count=1)
+    assert broken != text
+    path = tmp_path / "broken.v"
+    path.write_text(broken)
+    try:
+        assert not compared(path, tmp_path).equal
+    except SimulationError as error:
+        print(error)
+
+
+def test_cells_without_a_model_are_refused() -> None:
+    assert len(models({"LUT6", "FDRE"})) == 2
+    message = r"^cells must have a model that computes, not FIFO18E1, NONE$"
+    with pytest.raises(InputError, match=message):
+        models({"LUT6", "FIFO18E1", "NONE"})
