@@ -52,21 +52,26 @@ class PacketField:
 
 
 def seed_registers(network: Network) -> tuple[Register, ...]:
-    """Return the seed registers, layer by layer, low word first."""
+    """Return the seed registers, low words first: layer by layer, then the scale unit's."""
     words = network.lfsr_width // 32
+    streams = [
+        (layer.name, f"layer {layer.name}", layer.noise.seed)
+        for layer in network.layers
+        if layer.noise is not None
+    ]
+    if network.scale_dropout is not None:
+        streams.append(("scale_dropout", "the scale dropout", network.scale_dropout.seed))
     result: list[Register] = []
-    for layer in network.layers:
-        if layer.noise is None:
-            continue
+    for name, owner, seed in streams:
         for word in range(words):
             suffix = "" if words == 1 else ("_LOW", "_HIGH")[word]
             result.append(
                 Register(
-                    name=f"SEED_{layer.name.upper()}{suffix}",
+                    name=f"SEED_{name.upper()}{suffix}",
                     address=0x40 + 4 * len(result),
                     access="rw",
-                    reset=layer.noise.seed >> 32 * word & 0xFFFFFFFF,
-                    meaning=f"First LFSR state of layer {layer.name}; written only while not run.",
+                    reset=seed >> 32 * word & 0xFFFFFFFF,
+                    meaning=f"First LFSR state of {owner}; written only while not run.",
                 )
             )
     require(len(result) <= 240, "layers", "at most 240 seed words in all", len(result))

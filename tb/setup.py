@@ -60,11 +60,10 @@ def patience(network: Network, setup: Setup) -> int:
 
     A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column.
     """
-    member = sum(
-        layer.drive.bits * layer.row_groups * layer.column_groups
+    member = network.steps * sum(
+        layer.positions * (layer.drive.bits * layer.row_groups * layer.column_groups + layer.rows)
+        + layer.positions * layer.columns
         + layer.noise_bits
-        + layer.rows
-        + layer.columns
         for layer in network.layers
     )
     return int(2 * (1000 + setup.members * member) / (1 - setup.stalls / 100) ** 2)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from bbnn.description import (
-    Layer,
     Drive,
     Ensemble,
     Folding,
+    Layer,
     Logits,
     Network,
     Neuron,

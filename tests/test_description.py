@@ -12,10 +12,10 @@ import pytest
 from bbnn.description import (
     LOGIT_LIMIT,
     MAX_MEMBERS,
-    Layer,
     Drive,
     Ensemble,
     Folding,
+    Layer,
     Logits,
     Network,
     NoisePlane,

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bbnn import model_file
 from bbnn.cli import emit
-from bbnn.description import Network, Threshold
+from bbnn.description import Layer, Logits, Network, Threshold
 from golden.network import logits
 
 SHIPPED = Path(__file__).parents[2] / "models" / "fashion-mlp.safetensors"
@@ -35,21 +35,23 @@ Program = Callable[[], Any]
 @click.option("--rounds", default=9, type=click.IntRange(1), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, count: int, rounds: int, as_json: bool) -> None:
-    """Time the golden model against float matrix products in NumPy and PyTorch.
+    """Time the golden model against the same network in floats, in PyTorch and NumPy.
 
     All run the shipped network, or MODEL, on the same random images, in turn. The float programs
     draw an independent random word for every weight and member; sampling is timed everywhere.
+    NumPy runs only where all layers are matrix products and thresholds.
 
     Example: bbnn bench golden --images 2000
     """
     network = model_file.load(model)
     shape = (count, *network.input_shape)
     images = np.random.default_rng(SEED).integers(0, 256, shape, dtype=np.uint8)
-    programs: dict[str, Program] = {
-        "golden": lambda: logits(network, images),
-        "NumPy": numpy_program(network, images),
-    }
+    programs: dict[str, Program] = {"golden": lambda: logits(network, images)}
+    if all(is_plain(layer) for layer in network.layers):
+        programs["NumPy"] = numpy_program(network, images)
     if importlib.util.find_spec("torch"):
+        from bbnn.cli.bench_torch import torch_program
+
         programs["PyTorch"] = torch_program(network, images)
     rates = measure(programs, rounds, count * network.ensemble.members)
     result = {
@@ -84,6 +86,13 @@ def measure(programs: dict[str, Program], rounds: int, work: int) -> dict[str, f
     return {name: work / statistics.median(times[1:]) for name, times in seconds.items()}
 
 
+def is_plain(layer: Layer) -> bool:
+    """Say whether a layer is a matrix product and a threshold, which NumPy alone is fast at."""
+    scaled = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
+    threshold = isinstance(layer.neuron, Threshold | Logits) and not scaled
+    return layer.window is None and layer.dropout is None and threshold
+
+
 def numpy_program(network: Network, images: Images) -> Program:
     """Return the ensemble in float32 NumPy: (members, images, classes)."""
     rng = np.random.default_rng(SEED)
@@ -106,32 +115,6 @@ def numpy_program(network: Network, images: Images) -> Program:
     return run
 
 
-def torch_program(network: Network, images: Images) -> Program:
-    """Return the ensemble in float32 PyTorch: (members, images, classes)."""
-    import torch
-
-    torch.manual_seed(SEED)
-    *hidden, (output, scale, offset) = (
-        tuple(map(torch.from_numpy, arrays)) for arrays in _layers(network)
-    )
-
-    def weights(probability: torch.Tensor) -> torch.Tensor:
-        return torch.where(torch.rand_like(probability) < probability, 1.0, -1.0)
-
-    def run() -> Any:
-        with torch.inference_mode():
-            pixels = torch.from_numpy(images).reshape(len(images), -1).float()
-            outputs = []
-            for _ in range(network.ensemble.members):
-                vector = pixels
-                for probability, thresholds in hidden:
-                    vector = torch.where(vector @ weights(probability) >= thresholds, 1.0, -1.0)
-                outputs.append(vector @ weights(output) * scale + offset)
-            return torch.stack(outputs)
-
-    return run
-
-
 def _layers(network: Network) -> list[tuple[Floats, ...]]:
     """Return float32 probabilities and thresholds of each layer; of the last, scale and offset."""
     layers = []
@@ -140,6 +123,7 @@ def _layers(network: Network) -> list[tuple[Floats, ...]]:
         if isinstance(layer.neuron, Threshold):
             arrays = [probability, layer.neuron.thresholds]
         else:
+            assert isinstance(layer.neuron, Logits)
             arrays = [probability, layer.neuron.scale, layer.neuron.offset]
         layers.append(tuple(values.astype(np.float32) for values in arrays))
     return layers

@@ -20,13 +20,19 @@ from bbnn.description.layer import (
     Window,
 )
 from bbnn.description.network import (
-    LOGIT_LIMIT,
     MAX_MEMBERS,
     Ensemble,
     Network,
     ScaleDropout,
 )
-from bbnn.description.neurons import Logits, Neuron, Quantised, Spiking, Threshold
+from bbnn.description.neurons import (
+    LOGIT_LIMIT,
+    Logits,
+    Neuron,
+    Quantised,
+    Spiking,
+    Threshold,
+)
 
 __all__ = [
     "LOGIT_LIMIT",

@@ -152,6 +152,8 @@ class Network:
 
     def _require_names_and_seeds(self) -> None:
         names = [layer.name for layer in self.layers]
+        if self.scale_dropout is not None:
+            names.append("scale_dropout")
         # The registers spell them in capitals.
         different = len({name.upper() for name in names}) == len(names)
         require(different, "layers", "named differently, capitals aside", names)
