@@ -11,7 +11,7 @@ import pytest
 
 from boards.netlist import write_netlist
 
-DEPTHS = {1: 32768, 4: 8192, 9: 2048, 18: 2048, 36: 1024, 72: 512}
+DEPTHS = {1: 16384, 4: 8192, 9: 2048, 18: 2048, 36: 1024, 72: 512}
 """Depth of a memory of each width, such that it takes a block RAM or half of one."""
 MEMORY = """
 module memory_{width}(input clk, we, re, input [{top}:0] w, r, input [{bit}:0] d,

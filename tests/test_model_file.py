@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from bbnn.description import Network, Threshold
+from bbnn.description import Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.model_file import digest, load, save_network, to_bytes
 from networks import random_network
@@ -33,9 +33,11 @@ def arrays(network: Network) -> list[np.ndarray[Any, Any]]:
     result = []
     for layer in network.layers:
         neuron = layer.neuron
-        own = (
-            [neuron.thresholds] if isinstance(neuron, Threshold) else [neuron.scale, neuron.offset]
-        )
+        if isinstance(neuron, Threshold):
+            own = [neuron.thresholds]
+        else:
+            assert isinstance(neuron, Logits)
+            own = [neuron.scale, neuron.offset]
         result += [layer.codes, *own]
     return result
 

@@ -66,6 +66,7 @@ def integer_network(layers: tuple[Layer, ...], pixels: np.ndarray, weights: list
             drive = np.where(sums >= layer.neuron.thresholds, 1, -1)
             hidden.append(drive)
         else:
+            assert isinstance(layer.neuron, Logits)
             drive = sums * layer.neuron.scale + layer.neuron.offset
     return hidden, drive
 
