@@ -348,3 +348,20 @@ def test_nothing_half_written(tmp_path: Path) -> None:
     with refused(re.escape(f"{nowhere} must be writable, not refused: No such file or directory")):
         save_network(NETWORK, nowhere)
     assert {file.name for file in tmp_path.iterdir()} == {path.name, folder.name}
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program in docs/model-file.md writes a file with the fields of the header shown there."""
+    page = (Path(__file__).parents[1] / "docs" / "model-file.md").read_text()
+    header, program = re.findall(r"```(?:json|python)\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    exec(compile(program, "model-file.md", "exec"), {})
+    written = tmp_path / "build" / "example.safetensors"
+    assert load(written).name == "example"
+    with safe_open(written, framework="numpy") as file:
+        found = json.loads(file.metadata()["bbnn"])
+    shown = json.loads(header)
+    assert shown.keys() == found.keys()
+    assert shown["layers"][0].keys() == found["layers"][0].keys()
+    assert shown["format_version"] == found["format_version"]
