@@ -3,14 +3,14 @@
 Converts a network of quantised ReLUs into one of integrate-and-fire neurons and prints, for several
 numbers of time steps, its quality and how much happens in it.
 
-    python examples/bayesian_snn.py [MODEL]
+    python examples/bayesian_snn.py [MODEL [IMAGES]]
 """
 
 from __future__ import annotations
 
 import sys
 
-from common import IMAGES, compare_with_one_member, model
+from common import compare_with_one_member, told
 
 from bbnn import data
 from bbnn.convert import convert
@@ -18,13 +18,13 @@ from golden.events import events
 
 EVENT_IMAGES = 20
 
-levels = model(sys.argv, "mnist-levels")
+levels, images = told(sys.argv, "mnist-levels")
 print(f"{levels.name}, before conversion")
-compare_with_one_member(levels, IMAGES)
+compare_with_one_member(levels, images)
 for steps in (1, 2, 3, 4):
     network = convert(levels, steps)
     print(f"\n{network.name}, {steps} steps")
-    compare_with_one_member(network, IMAGES)
+    compare_with_one_member(network, images)
     counted = events(network, data.load("mnist-1000")[0][:EVENT_IMAGES], 2)
     spikes = sum(each.spikes for each in counted)
     synaptic = sum(each.synaptic or 0 for each in counted)

@@ -14,9 +14,10 @@ IMAGES = 500
 MEMBERS = 10
 
 
-def model(arguments: list[str], name: str) -> Network:
-    """Return the model named on the command line, or the shipped one."""
-    return model_file.load(arguments[1] if len(arguments) > 1 else MODELS / f"{name}.safetensors")
+def told(arguments: list[str], name: str) -> tuple[Network, int]:
+    """Return what the command line says, [MODEL [IMAGES]]: the shipped model, and 500 images."""
+    path = arguments[1] if len(arguments) > 1 else MODELS / f"{name}.safetensors"
+    return model_file.load(path), int(arguments[2]) if len(arguments) > 2 else IMAGES
 
 
 def compare_with_one_member(network: Network, count: int) -> None:
@@ -26,9 +27,8 @@ def compare_with_one_member(network: Network, count: int) -> None:
     ensemble = replace(network, ensemble=replace(network.ensemble, members=MEMBERS))
     print(f"on {count} digits, and {count} images of clothes as strangers:")
     for members in (1, MEMBERS):
-        found = evaluate(
-            ensemble, images[:count], labels[:count], strangers[:count], members
-        ).figures
+        outcome = evaluate(ensemble, images[:count], labels[:count], strangers[:count], members)
+        found = outcome.figures
         print(
             f"  T = {members:2}: accuracy {found['accuracy']:.3f}, NLL {found['nll']:.3f},"
             f" strangers told apart (AUROC) {found['entropy']['auroc']:.3f}"

@@ -4,7 +4,7 @@ A scale in front of a sign only moves its threshold, so a layer has two banks of
 random bit per member chooses. Prints the banks, the random bits, the units in the generated
 Verilog, and the quality.
 
-    python examples/scale_dropout.py [MODEL]
+    python examples/scale_dropout.py [MODEL [IMAGES]]
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 import sys
 
-from common import IMAGES, compare_with_one_member, model
+from common import compare_with_one_member, told
 
 from bbnn.description import Threshold
 from hdl.generate import verilog_text
 
-network = model(sys.argv, "mnist-scale")
+network, images = told(sys.argv, "mnist-scale")
 unit = network.scale_dropout
 assert unit is not None, "this model drops no scale"
 banked = 0
@@ -28,7 +28,7 @@ for layer in network.layers:
         print(f"{layer.name}: {layer.columns} neurons with two thresholds, {moved:.0%} different")
         banked += 1
 text = verilog_text(network)
-units = len(re.findall(r"^  \\?\S+scale_unit \S+ \(", text, re.MULTILINE))
+units = len(re.findall(r"^  \\\S+ +\\scale\$ +\($", text, re.MULTILINE))
 print(f"scale dropped with probability {unit.code / 2**unit.bits:.2f}")
 print(f"random decisions per member: {banked}; stochastic units in the Verilog: {units}")
-compare_with_one_member(network, IMAGES)
+compare_with_one_member(network, images)

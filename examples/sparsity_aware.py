@@ -4,7 +4,7 @@ Makes the layers of the MNIST network deterministic one after the other, from th
 come before the first random one run once per image instead of once per member. Prints what is left
 to sample and to compute, and what that costs in quality.
 
-    python examples/sparsity_aware.py [MODEL]
+    python examples/sparsity_aware.py [MODEL [IMAGES]]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from common import IMAGES, compare_with_one_member, model
+from common import compare_with_one_member, told
 
 from bbnn.description import Layer, Network
 
@@ -33,7 +33,7 @@ def operations(network: Network) -> int:
     return total
 
 
-network = model(sys.argv, "mnist-conv")
+network, images = told(sys.argv, "mnist-conv")
 whole = operations(network)
 for front in range(len(network.layers)):
     layers = network.layers
@@ -43,4 +43,4 @@ for front in range(len(network.layers)):
         f"\nsampling from {layers[front].name} on: {sampled:,} stochastic weights,"
         f" {whole / operations(sparse):.2f} x fewer operations"
     )
-    compare_with_one_member(sparse, IMAGES)
+    compare_with_one_member(sparse, images)
