@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from bbnn.description import Folding, Layer, Network
 from bbnn.errors import InputError, require
-from bbnn.schedule import pass_cycles, stage_cycles
+from bbnn.schedule import LUT_ROM_DEPTH, pass_cycles, stage_cycles
 
 LANE_LUTS = (1.27, 1.95, 2.95, 3.95, 4.95, 5.95, 6.45, 7.2, 7.95)
-"""LUTs of a lane by probability bits, sampling and counting included: `bbnn bench lanes` at 64 x 4
+"""LUTs of a lane by probability bits, sampling and counting included: `bbnn bench lanes`
 for b = 0, 1, 2, 4 and 8; the others lie between."""
 ROW_LUTS = 4.0
 """LUTs of a row: its bit in the vector memory and in the noise memory, with their halves."""
@@ -22,8 +22,6 @@ SUM_LUTS = 3.0
 """LUTs per bit of a column's accumulator: the adder, the choice of what is added, the copy."""
 LAYER_LUTS = 300
 """Addresses, buffers, noise and handshakes of a layer; fitted to `bbnn synth` of fashion-mlp."""
-ROM_DEPTH = 64
-"""Code words that a 6-input LUT holds a bit of; deeper memories are block RAM."""
 BLOCK_RAM = (72, 512)
 """Bits and words of a 36-kilobit block RAM (Xilinx UG473)."""
 
@@ -85,10 +83,10 @@ def layer_cost(layer: Layer) -> Cost:
     width = rows * columns * (layer.probability_bits + 1)
     depth = layer.row_groups * layer.column_groups
     rom, ram = 0.0, 0.0
-    if 1 < depth <= ROM_DEPTH:
+    if 1 < depth <= LUT_ROM_DEPTH:
         # Below 64 words synthesis shares and simplifies; this is its upper bound.
-        rom = width * depth / ROM_DEPTH
-    elif depth > ROM_DEPTH:
+        rom = width * depth / LUT_ROM_DEPTH
+    elif depth > LUT_ROM_DEPTH:
         bits, words = BLOCK_RAM
         ram = -(-width // bits) * -(-depth // words)
     return Cost(lut=round(lanes + buffers + sums + rom + LAYER_LUTS), bram36=ram)

@@ -11,6 +11,9 @@ from math import gcd
 from bbnn.description import Layer, Logits, Network, Threshold, Window
 from bbnn.interface import PIXELS_PER_BEAT
 
+LUT_ROM_DEPTH = 64
+"""A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
+
 
 def crossbar_cycles(layer: Layer) -> int:
     """Return the cycles in which one vector reads the crossbar of one group of columns."""

@@ -1,11 +1,22 @@
-"""The AXI ports of the core."""
+"""The AXI ports of the core, and how registers answer on one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Axi4Lite", "Axi4Stream"]
+from bbnn.interface import Register
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Value
+
+__all__ = ["Axi4Lite", "Axi4Stream", "answer_reads", "answer_writes"]
+
+OKAY, SLVERR = 0b00, 0b10
 
 
 class Axi4Stream(wiring.Signature):
@@ -49,3 +60,52 @@ class Axi4Lite(wiring.Signature):
                 "rready": Out(1),
             }
         )
+
+
+def answer_writes(m: Module, bus: Any, accepts: Value, refused: Signal) -> Signal:
+    """Answer writes to `bus`, an `Axi4Lite` subordinate; return when a whole word is written.
+
+    The answer is OKAY if `accepts` is 1 in that cycle; else it is SLVERR, and `refused` is set.
+    """
+    taken = Signal()
+    writes = Signal()
+    m.d.comb += [
+        taken.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
+        bus.awready.eq(taken),
+        bus.wready.eq(taken),
+        writes.eq(taken & (bus.wstrb == 0b1111)),
+    ]
+    with m.If(bus.bready):
+        m.d.sync += bus.bvalid.eq(0)
+    with m.If(taken):
+        m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
+        with m.If(accepts):
+            m.d.sync += bus.bresp.eq(OKAY)
+        with m.Else():
+            m.d.sync += refused.eq(1)
+    return writes
+
+
+def answer_reads(
+    m: Module, bus: Any, registers: Iterable[Register], values: Mapping[str, Value]
+) -> Signal:
+    """Answer reads from `bus`, an `Axi4Lite` subordinate; return when one is taken.
+
+    values : what registers hold, by name; the others read as their reset value. An address of no
+    register is answered with SLVERR.
+    """
+    reads = Signal()
+    m.d.comb += [
+        reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
+        bus.arready.eq(reads),
+    ]
+    with m.If(bus.rready):
+        m.d.sync += bus.rvalid.eq(0)
+    with m.If(reads):
+        m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(SLVERR)]
+        with m.Switch(bus.araddr):
+            for register in registers:
+                with m.Case(register.address):
+                    value = values.get(register.name, register.reset)
+                    m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
+    return reads

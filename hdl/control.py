@@ -10,15 +10,13 @@ from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
 from bbnn.interface import ADDRESS_BITS, Register, registers, seed_registers
-from hdl.axi import Axi4Lite
+from hdl.axi import Axi4Lite, answer_reads, answer_writes
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
     from amaranth.hdl import Value
 
 __all__ = ["Control"]
-
-OKAY, SLVERR = 0b00, 0b10
 
 
 class Control(wiring.Component):
@@ -114,28 +112,13 @@ class Control(wiring.Component):
         # Writing.
         bus = self.bus
         accepts = Signal()
-        writes = Signal()
-        usable = Signal()
-        m.d.comb += [
-            writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
-            bus.awready.eq(writes),
-            bus.wready.eq(writes),
-            usable.eq(bus.wstrb == 0b1111),
-        ]
-        with m.If(bus.bready):
-            m.d.sync += bus.bvalid.eq(0)
-        with m.If(writes):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
-            with m.If(accepts):
-                m.d.sync += bus.bresp.eq(OKAY)
-            with m.Else():
-                m.d.sync += refused.eq(1)
+        writes = answer_writes(m, bus, accepts, refused)
 
         def when_written(register: Register, condition: Value) -> Value:
             """Accept a write of `register` under `condition`; say whether it happens now."""
             hit = Signal(name=f"writes_{register.name.lower()}")
             addressed = bus.awaddr == register.address
-            m.d.comb += hit.eq(writes & usable & addressed & condition)
+            m.d.comb += hit.eq(writes & addressed & condition)
             with m.If(hit):
                 m.d.comb += accepts.eq(1)
             return hit
@@ -163,22 +146,9 @@ class Control(wiring.Component):
                 m.d.sync += seed.eq(bus.wdata)
 
         # Reading.
-        reads = Signal()
-        m.d.comb += [
-            reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
-            bus.arready.eq(reads),
-        ]
-        with m.If(bus.rready):
-            m.d.sync += bus.rvalid.eq(0)
-        with m.If(reads):
-            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(SLVERR)]
-            with m.Switch(bus.araddr):
-                for register in table.values():
-                    with m.Case(register.address):
-                        value = readable.get(register.name, register.reset)
-                        m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
-                        if register.name == "CYCLES_LOW":
-                            m.d.sync += cycles_high.eq(cycles[32:])
+        reads = answer_reads(m, bus, table.values(), readable)
+        with m.If(reads & (bus.araddr == table["CYCLES_LOW"].address)):
+            m.d.sync += cycles_high.eq(cycles[32:])
         return m
 
 

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bbnn.description import Layer
+from bbnn.schedule import LUT_ROM_DEPTH
 from hdl.lanes import Lanes
 from hdl.popcount import column_counts
 from hdl.widths import index_bits
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from amaranth.build import Platform
 
 __all__ = ["Crossbar", "Sums", "code_words"]
-
-LUT_ROM_DEPTH = 64
-"""A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
 
 
 def code_words(layer: Layer) -> list[int]:

@@ -9,9 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.interface import ADDRESS_BITS
-from boards.shell.axi3 import OKAY, SLVERR
 from boards.shell.interface import STATUS, dma_registers
-from hdl.axi import Axi4Lite
+from hdl.axi import Axi4Lite, answer_reads, answer_writes
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -93,24 +92,11 @@ class Registers(wiring.Component):
         }
 
         # Writing.
-        writes, usable, accepts = Signal(), Signal(), Signal()
-        m.d.comb += [
-            writes.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
-            bus.awready.eq(writes),
-            bus.wready.eq(writes),
-            usable.eq(writes & (bus.wstrb == 0b1111)),
-        ]
-        with m.If(bus.bready):
-            m.d.sync += bus.bvalid.eq(0)
-        with m.If(writes):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
-            with m.If(accepts):
-                m.d.sync += bus.bresp.eq(OKAY)
-            with m.Else():
-                m.d.sync += refused.eq(1)
+        accepts = Signal()
+        writes = answer_writes(m, bus, accepts, refused)
         control = bus.awaddr == table["CONTROL"].address
         startable = ~bus.wdata[0] | self.run | ~self.busy
-        with m.If(usable & control & (bus.wdata[2:] == 0) & startable):
+        with m.If(writes & control & (bus.wdata[2:] == 0) & startable):
             m.d.comb += [accepts.eq(1), self.start.eq(bus.wdata[0] & ~self.run)]
             m.d.sync += [
                 self.run.eq(bus.wdata[0]),
@@ -120,23 +106,9 @@ class Registers(wiring.Component):
         for name, (signal, multiple) in settings.items():
             addressed = bus.awaddr == table[name].address
             fits = (bus.wdata & (multiple - 1)) == 0
-            with m.If(usable & addressed & ~self.run & fits):
+            with m.If(writes & addressed & ~self.run & fits):
                 m.d.comb += accepts.eq(1)
                 m.d.sync += signal.eq(bus.wdata)
 
-        # Reading.
-        reads = Signal()
-        m.d.comb += [
-            reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
-            bus.arready.eq(reads),
-        ]
-        with m.If(bus.rready):
-            m.d.sync += bus.rvalid.eq(0)
-        with m.If(reads):
-            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(SLVERR)]
-            with m.Switch(bus.araddr):
-                for register in table.values():
-                    with m.Case(register.address):
-                        value = readable.get(register.name, register.reset)
-                        m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
+        answer_reads(m, bus, table.values(), readable)
         return m
