@@ -161,6 +161,8 @@ def small_model(seed: int) -> tuple[Any, Any, np.ndarray]:
         bias_rate=3e-3,
         gain=1.5,
         pixel_dropout=0.1,
+        shift=0,
+        flip=False,
         sharpness=1.2,
         calibration_images=500,
         calibration_members=4,
