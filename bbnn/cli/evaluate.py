@@ -14,8 +14,8 @@ from rich.table import Table
 
 from bbnn import data
 from bbnn.cli import emit
-from bbnn.data.files import Images, Labels, locate
-from bbnn.data.sets import by_name
+from bbnn.data.files import locate
+from bbnn.data.sets import Images, Labels, by_name
 from bbnn.description import Network
 from bbnn.errors import require, require_int
 from bbnn.model_file import load

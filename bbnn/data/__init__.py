@@ -1,4 +1,4 @@
-"""Images to train and measure with: Fashion-MNIST, MNIST, the shipped samples and noise."""
+"""Images to train and measure with: published sets, the shipped samples and noise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bbnn.data.files import Images, Labels, read, require_located
-from bbnn.data.sets import DATA_SETS, SPLITS, Split, by_name
+from bbnn.data.files import read, require_located
+from bbnn.data.sets import DATA_SETS, SPLITS, Images, Labels, Split, by_name
 from bbnn.errors import InputError, require
 
 __all__ = ["NAMES", "SAMPLE", "SAMPLES", "Images", "Labels", "Split", "load", "noise"]
@@ -21,7 +21,7 @@ NAMES = (*DATA_SETS, *SAMPLES)
 def load(
     name: str, split: Split = "test", folder: str | Path | None = None
 ) -> tuple[Images, Labels]:
-    """Return a split's images (count, 28, 28, 1) and labels (count,), both uint8.
+    """Return a split's images (count, height, width, channels) and labels (count,), both uint8.
 
     name : one of `NAMES`; a sample has only "test". folder : look there alone (`bbnn.data.files`
     has the order otherwise). Nothing is fetched: a missing set is an `InputError` that says how to
