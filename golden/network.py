@@ -26,6 +26,9 @@ __all__ = ["Progress", "checked_members", "crossbar", "logits", "neuron", "pixel
 Progress = Callable[[int], None]
 Seen = tuple[Sequence[Reals], bool]
 """What a member sees in a layer: its weights, for all steps or for each; if it drops the scale."""
+Watch = Callable[[slice, Sequence[Seen], Train, Sequence[Train]], None]
+"""Called with the images, what a member sees, what drives the first layer that it runs, and what
+each of its layers puts out."""
 
 BLOCK = 2048
 """Images per matrix product: enough for its full speed, few enough that sums stay in the cache."""
@@ -38,11 +41,13 @@ def logits(
     images: NDArray[np.uint8],
     members: int | None = None,
     progress: Progress = lambda done: None,
+    watch: Watch = lambda rows, sees, train, outputs: None,
 ) -> NDArray[np.int64]:
     """Return every member's logits, int64, shape (images, T, classes).
 
     images : uint8, shape (N, *input_shape) or (N, pixels). members : T, the network's own if None.
     progress : called with the number of image-members done since its last call.
+    watch : called once for every member and block of images.
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
@@ -63,7 +68,9 @@ def logits(
         image, member = divmod(number, members)
         for rows in [slice(image, image + 1)] if fresh else blocks:
             train = encoded(network, front[rows])
-            result[rows, member] = run(stages[first:], sees, train)[-1][0]
+            outputs = run(stages[first:], sees, train)
+            watch(rows, sees, train, outputs)
+            result[rows, member] = outputs[-1][0]
             progress(train.shape[1])
     return result
 

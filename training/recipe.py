@@ -25,13 +25,13 @@ Progress = Callable[[int, float, float], None]
 class Recipe:
     """How a network comes about.
 
-    name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : the data set
-    that its uncertainty is measured with. members : T of its ensemble.
+    name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : names of the
+    images that its uncertainty is measured with, `bbnn.data.ood`'s. members : T of its ensemble.
     """
 
     name: str
     data_set: str
-    ood: str
+    ood: tuple[str, ...]
     blocks: tuple[Block, ...]
     settings: Settings
     members: int = 10

@@ -150,14 +150,14 @@ RECIPES = {
     "fashion-mlp": Recipe(
         name="fashion_mlp",
         data_set="fashion-mnist",
-        ood="mnist",
+        ood=("mnist", "noise"),
         blocks=mlp((256, 256, 10), ((56, 32), (32, 16), (32, 10))),
         settings=MLP,
     ),
     "mnist-mlp": Recipe(
         name="mnist_mlp",
         data_set="mnist",
-        ood="fashion-mnist",
+        ood=("fashion-mnist", "noise"),
         blocks=SFC,
         settings=MLP,
     ),
@@ -165,7 +165,7 @@ RECIPES = {
         f"{data_set.split('-')[0]}-{kind}": Recipe(
             name=f"{data_set.split('-')[0]}_{kind}",
             data_set=data_set,
-            ood=ood,
+            ood=(ood, "noise"),
             blocks=blocks,
             settings=CONV,
         )
@@ -175,7 +175,7 @@ RECIPES = {
     "cifar-vgg": Recipe(
         name="cifar_vgg",
         data_set="cifar-10",
-        ood="noise",
+        ood=("shuffled", "noise"),
         blocks=vgg(width=32, fully=256, levels=3),
         settings=VGG,
     ),

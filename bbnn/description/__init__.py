@@ -9,6 +9,7 @@ in `docs/model-file.md`. All classes check themselves and raise `InputError` wit
 
 from __future__ import annotations
 
+from bbnn.description.deterministic import deterministic
 from bbnn.description.layer import (
     MAX_PROBABILITY_BITS,
     Drive,
@@ -53,4 +54,5 @@ __all__ = [
     "Spiking",
     "Threshold",
     "Window",
+    "deterministic",
 ]
