@@ -27,7 +27,7 @@ MLP = Settings(
     flip=False,
 )
 CONV = dataclasses.replace(
-    MLP, epochs=6, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
+    MLP, epochs=10, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
 )
 VGG = dataclasses.replace(CONV, epochs=10, shift=3, flip=True)
 MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
@@ -159,7 +159,7 @@ RECIPES = {
         data_set="mnist",
         ood=("fashion-mnist", "noise"),
         blocks=SFC,
-        settings=dataclasses.replace(MLP, epochs=30),
+        settings=dataclasses.replace(MLP, epochs=60, pixel_dropout=0.05),
     ),
     **{
         f"{data_set.split('-')[0]}-{kind}": Recipe(

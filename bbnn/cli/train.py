@@ -58,10 +58,11 @@ def command(
     test = load(recipe.data_set, "test")
     ood = {name: strangers(name, test[0]) for name in recipe.ood}
     console = Console(stderr=True)
-    chosen = {"seed": seed, "epochs": epochs}
-    settings = dataclasses.replace(
-        recipe.settings, **{key: value for key, value in chosen.items() if value is not None}
-    )
+    settings = recipe.settings
+    if seed is not None:
+        settings = dataclasses.replace(settings, seed=seed)
+    if epochs is not None:
+        settings = dataclasses.replace(settings, epochs=epochs)
     start = time.perf_counter()
     network = _train(recipe, settings, console)
     seconds = time.perf_counter() - start

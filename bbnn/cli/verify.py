@@ -102,6 +102,7 @@ def simulated(
     from boards.driver.verify import compare
     from boards.shell.describe import describe
     from boards.shell.simulator import build
+    from golden.self_test import TESTED, random_words
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
@@ -112,7 +113,8 @@ def simulated(
         bar.update(task, description="simulate", total=len(images))
         batch = -(-len(images) // TRANSFERS)
         try:
-            with Accelerator(Simulation(command), describe(network), batch=batch) as accelerator:
+            told = describe(network, test_words=random_words(network, TESTED))
+            with Accelerator(Simulation(command), told, batch=batch) as accelerator:
                 result = compare(accelerator, images, golden, lambda done: bar.advance(task, done))
         except DriverError as error:
             raise InputError(str(error)) from None
@@ -133,6 +135,7 @@ def on_board(
     from boards.shell.bit_header import require_part
     from boards.shell.deploy import about, deploy
     from boards.shell.remote import verify_on
+    from golden.self_test import TESTED, random_words
 
     board = board_named(board_name)
     require(host is not None, "--host", "given with --board, USER@HOST", host)
@@ -146,7 +149,8 @@ def on_board(
     ):
         folder = Path(temporary) / "deploy"
         clock = about(bit, network).get("clock_mhz")
-        deploy(network, bit, images, labels, golden, folder, clock)
+        words = random_words(network, TESTED)
+        deploy(network, bit, images, labels, golden, words, folder, clock)
         return {**verify_on(host, folder), "on": board.name}
 
 
