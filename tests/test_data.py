@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bbnn.cli import group
-from bbnn.data import NAMES, SAMPLE, SAMPLES, cifar, fetch, files, idx, load, noise
+from bbnn.data import NAMES, SAMPLE, SAMPLES, cifar, fetch, files, idx, load, noise, ood, shuffled
 from bbnn.data.fetch import fetch as fetch_set
 from bbnn.data.sets import CIFAR_10, DATA_SETS, FASHION_MNIST, MNIST, DataSet
 from bbnn.errors import InputError
@@ -200,14 +200,36 @@ def test_original_gzip_header_gives_the_published_md5() -> None:
 
 
 def test_noise_repeats_and_fills_the_range() -> None:
-    images = noise(100, seed=5)
-    assert images.shape == (100, 28, 28, 1)
+    shape = (100, 28, 28, 1)
+    images = noise(shape, seed=5)
+    assert images.shape == shape
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, noise(100, seed=5))
-    assert (images != noise(100, seed=6)).mean() > 0.99
+    np.testing.assert_array_equal(images, noise(shape, seed=5))
+    assert (images != noise(shape, seed=6)).mean() > 0.99
     # 78,400 pixels: each value 306 times, give or take 17.5.
     counts = np.bincount(images.ravel(), minlength=256)
     assert abs(counts - 78400 / 256).max() < 5 * 17.5
+
+
+def test_shuffled_images_keep_their_pixels() -> None:
+    """Every pixel with its colours, in an order of the image's own that others do not change."""
+    images = noise((5, 6, 7, 3))
+    images[4] = images[3]
+    strange = shuffled(images)
+    assert strange.shape == images.shape
+    assert strange.dtype == np.uint8
+    np.testing.assert_array_equal(strange[:2], shuffled(images[:2]))
+    assert (strange[3] != strange[4]).mean() > 0.9
+    for before, after in zip(images, strange, strict=True):
+        assert (before != after).mean() > 0.9
+        assert sorted(map(tuple, before.reshape(-1, 3))) == sorted(map(tuple, after.reshape(-1, 3)))
+
+
+def test_ood_images_are_as_many() -> None:
+    images = load(SAMPLE)[0][:30]
+    np.testing.assert_array_equal(ood("noise", images), noise(images.shape))
+    np.testing.assert_array_equal(ood("shuffled", images), shuffled(images))
+    np.testing.assert_array_equal(ood("mnist-1000", images), load("mnist-1000")[0][:30])
 
 
 @pytest.fixture
