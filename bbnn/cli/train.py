@@ -19,8 +19,9 @@ from bbnn.data import ood as strangers
 from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import digest, save_network
+from golden.confidence import sharpened
 from golden.evaluation import evaluate
-from training.recipe import Recipe, train
+from training.recipe import VALIDATION_MEMBERS, Recipe, held_out, train
 from training.recipes import RECIPES
 from training.settings import Settings
 
@@ -66,6 +67,7 @@ def command(
     start = time.perf_counter()
     network = _train(recipe, settings, console)
     seconds = time.perf_counter() - start
+    network = calibrated(network, held_out(*load(recipe.data_set, "train")), console)
     network = measured(network, test, ood, console)
     save_network(network, output)
     result = {
@@ -91,6 +93,18 @@ def _train(recipe: Recipe, settings: Settings, console: Console) -> Network:
                 console.print(told)
 
         return train(recipe, settings, after_epoch)
+
+
+def calibrated(network: Network, validation: tuple[Images, Labels], console: Console) -> Network:
+    """Return the network as sure as suits its ensemble, by golden on the validation images."""
+    with _bar(console) as bar:
+        total = len(validation[0]) * VALIDATION_MEMBERS
+        task = bar.add_task("Calibrating", total=total)
+        network, factor = sharpened(
+            network, *validation, VALIDATION_MEMBERS, lambda done: bar.advance(task, done)
+        )
+    figures = {"members": VALIDATION_MEMBERS, "factor": factor}
+    return dataclasses.replace(network, figures={**network.figures, "confidence": figures})
 
 
 def measured(
