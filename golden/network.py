@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def logits(
 
     images : uint8, shape (N, *input_shape) or (N, pixels). members : T, the network's own if None.
     progress : called with the number of image-members done since its last call.
-    watch : called once for every member and block of images; both from several threads.
+    watch : called once for every member and block of images, from several threads.
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
@@ -59,6 +60,7 @@ def logits(
     blocks = blocks_of(network, len(front))
     first = network.first_ensembling
     result = np.empty((len(front), members, len(network.classes)), np.int64)
+    reporting = Lock()
 
     def before(sees: Sequence[Seen], stages: list[Stage], rows: slice) -> NDArray[Any]:
         output: NDArray[Any] = run(stages, sees, front[rows][None])[-1][0]
@@ -69,7 +71,8 @@ def logits(
         outputs = run(stages[first:], sees, train)
         watch(rows, sees, train, outputs)
         result[rows, number] = outputs[-1][0]
-        progress(train.shape[1])
+        with reporting:
+            progress(train.shape[1])
 
     def stages() -> list[Stage]:
         return [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
