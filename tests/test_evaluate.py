@@ -111,7 +111,10 @@ def test_spiking_networks_tell_their_events() -> None:
     assert found["spikes"] == {"mean": spikes.mean(), "deviation": spikes.std()}
     assert spikes.std() > 0
     assert found["layers"][counted[0].layer]["synaptic_events"] is None
-    met = np.sum([each.synaptic for each in counted[1:]], axis=0)
+    met = np.zeros(4)
+    for each in counted[1:]:
+        assert each.synaptic is not None
+        met += each.synaptic
     assert found["synaptic_events"]["mean"] == met.mean()
 
 
