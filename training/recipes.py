@@ -49,11 +49,14 @@ def mlp(
     )
 
 
-SFC = (
-    dataclasses.replace(mlp((256,), ((56, 64),))[0], name="hidden_0", bernoulli=False),
-    *mlp((256, 256, 256, 10), ((56, 64), (32, 32), (32, 32), (32, 10)))[1:],
+SFC = tuple(
+    dataclasses.replace(block, bernoulli=block.name in ("hidden_1", "hidden_2"))
+    for block in mlp((256, 256, 256, 10), ((56, 64), (32, 32), (32, 32), (32, 10)))
 )
-"""The size of FINN's smallest network; only what follows its large first layer is random."""
+"""The size of FINN's smallest network; what is random lies behind its large first layer.
+
+The output layer's signs are fixed since ten columns let a noise plane fill by two bits a cycle only.
+"""
 
 
 def conv(
