@@ -55,7 +55,7 @@ SFC = tuple(
 )
 """The size of FINN's smallest network; what is random lies behind its large first layer.
 
-The output layer's signs are fixed since ten columns let a noise plane fill by two bits a cycle only.
+The output is not: its ten columns would let a noise plane fill by two bits a cycle only.
 """
 
 
