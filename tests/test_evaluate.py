@@ -191,7 +191,7 @@ def test_default_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert images.default_test(fashion) == images.default_test(other) == data.SAMPLE
     assert images.default_test(mnist) == "mnist-1000"
-    assert images.default_test(colour) == "cifar-10"
+    assert images.default_test(colour) == images.labelled_sample(colour) == "cifar-10"
     assert images.default_sample(mnist) == "mnist-1000"
     assert images.default_sample(other) == data.SAMPLE
     assert images.default_sample(colour) == "noise"

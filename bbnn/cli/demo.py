@@ -17,7 +17,7 @@ from rich.table import Table
 from bbnn import data
 from bbnn.cli import emit
 from bbnn.cli.evaluate import draw
-from bbnn.cli.images import default_ood
+from bbnn.cli.images import default_ood, labelled_sample, require_shape
 from bbnn.cli.simulate import summary
 from bbnn.errors import require_int
 from bbnn.model_file import load
@@ -52,10 +52,12 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
     from tb.verify import verify
 
     network = load(model)
-    images, labels = data.load(data.SAMPLE)
+    dataset = labelled_sample(network)
+    images, labels = data.load(dataset)
+    require_shape(network, dataset, images)
     require_int("--images", count, 1, len(images))
     members = network.ensemble.members
-    ood = {name: data.ood(name, images) for name in default_ood(data.SAMPLE)}
+    ood = {name: data.ood(name, images) for name in default_ood(dataset)}
 
     with stages() as stage, ThreadPoolExecutor(1) as beside:
         writes = stage("write the Verilog", 1)
@@ -91,7 +93,7 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
         resources.require_no_dsp()
         synthesizes(1)
 
-    told = {"model": network.name, "dataset": data.SAMPLE, **outcome.figures}
+    told = {"model": network.name, "dataset": dataset, **outcome.figures}
     picture = output / "report.png"
     draw(picture, network, images, labels, ood, outcome, {**told, "average": "softmax"})
     result = {

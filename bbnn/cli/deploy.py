@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bbnn import data
 from bbnn.cli import emit
+from bbnn.cli.images import labelled_sample, require_shape
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
 
@@ -18,7 +19,11 @@ from bbnn.model_file import load
 @click.option("--bit", required=True, type=click.Path(path_type=Path), help="Its bitstream.")
 @click.option("--images", "count", default=100, show_default=True, help="The first N of the set.")
 @click.option("--members", type=int, help="T [the model's].")
-@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@click.option(
+    "--dataset",
+    type=click.Choice(data.NAMES),
+    help="Labelled images [the sample of the network's own set].",
+)
 @click.option("--clock", type=float, help="Of the bitstream, MHz [that in bitstream.json].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/deploy].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -27,7 +32,7 @@ def command(
     bit: Path,
     count: int,
     members: int | None,
-    dataset: str,
+    dataset: str | None,
     clock: float | None,
     output: Path | None,
     as_json: bool,
@@ -47,7 +52,9 @@ def command(
     require(bit.is_file(), str(bit), "a bitstream", "missing")
     known = about(bit, network)
     clock = clock or known.get("clock_mhz")
+    dataset = dataset or labelled_sample(network)
     images, labels = data.load(dataset)
+    require_shape(network, dataset, images)
     require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
     with Console(stderr=True).status("evaluating the golden model"):

@@ -33,6 +33,12 @@ def sample_of(name: str) -> str | None:
     return next((sample for sample, whole in data.SAMPLES.items() if whole == name), None)
 
 
+def labelled_sample(network: Network) -> str:
+    """Return the sample of the network's own set, the whole set if none ships."""
+    own = own_set(network)
+    return sample_of(own) or own
+
+
 def default_sample(network: Network) -> str:
     """Return images of the network's shape that need no download."""
     fits = network.input_shape == (28, 28, 1)
@@ -42,7 +48,7 @@ def default_sample(network: Network) -> str:
 def default_test(network: Network) -> str:
     """Return the network's own set; its sample, if one ships, where the set is not here."""
     own = own_set(network)
-    return own if locate(by_name(own)) else sample_of(own) or own
+    return own if locate(by_name(own)) else labelled_sample(network)
 
 
 def default_ood(dataset: str) -> tuple[str, ...]:
