@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from golden import threads
 from golden.threads import side_by_side
@@ -52,21 +53,15 @@ def test_errors_come_through_and_buffers_come_back() -> None:
         assert each(fail, BLOCKS[:4] * 3) == [0, 1, 2, 3] * 3
 
 
+def products() -> list[int]:
+    """Return in how many threads each matrix library works."""
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
 def test_matrix_library_is_left_as_it_was() -> None:
-    library = threads._openblas()
-    if library is None:
-        pytest.skip("this NumPy brings no OpenBLAS along")
-    count = library.scipy_openblas_get_num_threads64_
-    before = count()
-    library.scipy_openblas_set_num_threads64_(2)
-    try:
-        first = side_by_side(list, 1)
+    with threadpool_limits(2, user_api="blas"):
+        before = products()
+        assert before
         with side_by_side(list, 1):
-            first.__enter__()
-            assert count() == 1
-        # The other one still counts on it.
-        assert count() == 1
-        first.__exit__(None, None, None)
-        assert count() == 2
-    finally:
-        library.scipy_openblas_set_num_threads64_(before)
+            assert products() == [1] * len(before)
+        assert products() == before
