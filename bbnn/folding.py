@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bbnn.description import Folding, Layer, Network
+from bbnn.description import Layer, Network
 from bbnn.errors import InputError, require
 from bbnn.schedule import LUT_ROM_DEPTH, pass_cycles, stage_cycles
 
@@ -98,7 +98,7 @@ def _folded(network: Network, index: int, budget: int) -> Network:
     passes = network.ensemble.members if index >= network.first_ensembling else 1
     vectors = passes * network.steps * layer.positions
     fitting = [each for each in _candidates(layer) if vectors * pass_cycles(each) <= budget]
-    fastest = replace(layer, folding=Folding(lanes_in=layer.rows, lanes_out=layer.columns))
+    fastest = _folding(layer, layer.rows, layer.columns)
     nearest = vectors * pass_cycles(fastest), f"{layer.name} crossbar"
     for candidate in sorted(fitting, key=lambda each: layer_cost(each).lut):
         layers = (*network.layers[:index], candidate, *network.layers[index + 1 :])
@@ -118,8 +118,12 @@ def _candidates(layer: Layer) -> Iterator[Layer]:
     for lanes_in in _shares(layer.maps):
         for lanes_out in _shares(layer.columns):
             if layer.window is None or layer.columns % lanes_out == 0:
-                folding = Folding(lanes_in=lanes_in * layer.taps, lanes_out=lanes_out)
-                yield replace(layer, folding=folding)
+                yield _folding(layer, lanes_in * layer.taps, lanes_out)
+
+
+def _folding(layer: Layer, lanes_in: int, lanes_out: int) -> Layer:
+    """Return the layer with other lanes, and all else as it is."""
+    return replace(layer, folding=replace(layer.folding, lanes_in=lanes_in, lanes_out=lanes_out))
 
 
 def _shares(count: int) -> list[int]:

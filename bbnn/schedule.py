@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from math import gcd
 
+import numpy as np
+
 from bbnn.description import Layer, Logits, Network, Threshold, Window
+from bbnn.description.checks import Integers
 from bbnn.interface import PIXELS_PER_BEAT
 
 LUT_ROM_DEPTH = 64
@@ -16,29 +19,38 @@ LUT_ROM_DEPTH = 64
 
 
 def crossbar_cycles(layer: Layer) -> int:
-    """Return the cycles in which one vector reads the crossbar of one group of columns."""
+    """Return the most cycles in which one vector reads the crossbar of one group of columns."""
     return layer.drive.bits * layer.row_groups
 
 
 def neurons(layer: Layer) -> int:
     """Return how many neurons work side by side: N, a divisor of `lanes_out`.
 
-    A group of columns must leave while the next is summed; the fewest neurons that manage this.
-    Logits leave one by one, since the ensemble takes one a cycle.
+    A group of columns must leave while the next is summed, however little there is to sum; the
+    fewest neurons that manage this. Logits leave one by one, since the ensemble takes one a cycle.
     """
     if isinstance(layer.neuron, Logits):
         return 1
     lanes = layer.folding.lanes_out
-    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= crossbar_cycles(layer))
+    least = layer.drive.bits if layer.folding.skip_zeros else crossbar_cycles(layer)
+    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= least)
     return next(fits, lanes)
 
 
 def pass_cycles(layer: Layer) -> int:
-    """Return the cycles of one vector: each column group is summed, and leaves, behind the last."""
+    """Return the most cycles of one vector."""
+    return int(vector_cycles(layer, np.array(crossbar_cycles(layer))))
+
+
+def vector_cycles(layer: Layer, reads: Integers) -> Integers:
+    """Return the cycles of vectors that take `reads` cycles for a column group, of any shape.
+
+    Each column group is summed, and leaves, behind the last.
+    """
     lanes, together = layer.folding.lanes_out, neurons(layer)
     last = layer.columns - (layer.column_groups - 1) * lanes
-    group = max(crossbar_cycles(layer), lanes // together)
-    return (layer.column_groups - 1) * group + max(crossbar_cycles(layer), -(-last // together))
+    group = np.maximum(reads, lanes // together)
+    return (layer.column_groups - 1) * group + np.maximum(reads, -(-last // together))
 
 
 def load_cycles(layer: Layer, chunk: int) -> int:

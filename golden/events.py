@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bbnn.description import Layer, Network
 from bbnn.errors import require
-from golden.layer import Reals, Stage, Train
-from golden.network import Progress, blocks_of, checked_members, encoded, pixels, run, seen
+from golden.layer import Reals, Train
+from golden.network import Progress, checked_members, passes
 from golden.windows import fan_out
 
 
@@ -41,23 +41,13 @@ def events(
     """
     require(network.spiking, "the network", "a spiking one", network.name)
     members = checked_members(network, members)
-    inputs = pixels(network, images)
-    count, blocks = len(inputs), blocks_of(network, len(inputs))
-    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
-    fresh = network.ensemble.reseed == "never"
-    spikes, synaptic = np.zeros((2, len(stages)), np.int64)
-    drawn = seen(network, range(len(stages)), count if fresh else 1, members)
-    for number, sees in enumerate(drawn):
-        image = number // members
-        for rows in [slice(image, image + 1)] if fresh else blocks:
-            train = encoded(network, inputs[rows])
-            outputs = run(stages, sees, train)
-            spikes[:-1] += [output.sum(dtype=np.int64) for output in outputs[:-1]]
-            for index, layer in enumerate(network.layers):
-                synaptic[index] += _met(layer, train, sees[index][0])
-                train = outputs[index]
-            progress(outputs[-1].shape[1])
-    inferences = count * members
+    spikes, synaptic = np.zeros((2, len(network.layers)), np.int64)
+    for _, _, sees, trains in passes(network, images, members):
+        spikes[:-1] += [train.sum(dtype=np.int64) for train in trains[1:-1]]
+        for index, layer in enumerate(network.layers):
+            synaptic[index] += _met(layer, trains[index], sees[index][0])
+        progress(trains[-1].shape[1])
+    inferences = len(images) * members
     return [
         Events(
             layer=layer.name,

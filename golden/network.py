@@ -133,6 +133,25 @@ def seen(
         yield list(zip(matrices, banks, strict=True))
 
 
+def passes(
+    network: Network, images: NDArray[np.uint8], members: int
+) -> Iterator[tuple[slice, int, list[Seen], list[Train]]]:
+    """Yield image-members: which images and member, what it sees and what all layers are fed with.
+
+    The last train is the logits. Layers before the first ensembling one are run every time.
+    """
+    inputs = pixels(network, images)
+    blocks = blocks_of(network, len(inputs))
+    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
+    fresh = network.ensemble.reseed == "never"
+    drawn = seen(network, range(len(stages)), len(inputs) if fresh else 1, members)
+    for number, sees in enumerate(drawn):
+        image, member = divmod(number, members)
+        for rows in [slice(image, image + 1)] if fresh else blocks:
+            train = encoded(network, inputs[rows])
+            yield rows, member, sees, [train, *run(stages, sees, train)]
+
+
 def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Train]:
     """Return what every one of the first layers puts out, as many as the member is shown."""
     outputs = []

@@ -314,6 +314,17 @@ def fixed_network(network: Network, layers: int | None = None) -> Network:
     return replace(network, layers=changed + network.layers[len(changed) :])
 
 
+def skipping(network: Network, skips: bool = True) -> Network:
+    """Return `network` with zeros skipped, or not, wherever that has a meaning."""
+    layers = [
+        replace(layer, folding=replace(layer.folding, skip_zeros=skips))
+        if layer.drive.kind == "unsigned" or layer.dropout
+        else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=tuple(layers))
+
+
 CASES: dict[str, Callable[[], Network]] = {
     "dense-threshold": partial(dense_network, "threshold"),
     "dense-scaled": partial(dense_network, "scaled"),
@@ -360,5 +371,14 @@ CASES: dict[str, Callable[[], Network]] = {
     "lanes-1-1": partial(lanes_network, 1, 1),
     "lanes-2-2": partial(lanes_network, 2, 2),
     "lanes-all": partial(lanes_network, 99, 99),
+    "skipping-conv": lambda: skipping(conv_network()),
+    "skipping-spatial": lambda: skipping(spatial_network()),
+    "skipping-quantised": lambda: skipping(quantised_network()),
+    "skipping-spiking": lambda: skipping(spiking_network()),
+    "skipping-spiking-rate": lambda: skipping(spiking_network(encoding="rate", steps=4)),
+    "skipping-dropout-step": lambda: skipping(_spiking_dropout(resample="step")),
+    "skipping-dense": lambda: skipping(dense_network("spiking", steps=3, encoding="rate")),
+    "skipping-mixed": lambda: skipping(mixed_network()),
+    "skipping-lanes": lambda: skipping(lanes_network(2, 2)),
 }
 """A factory for each network; call it to draw it."""

@@ -25,6 +25,7 @@ from systems import (
     dense_network,
     quantised_network,
     scale_network,
+    skipping,
     spatial_network,
     spiking_network,
 )
@@ -48,10 +49,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def compare(network: Network, stall: int, wanted: bool, count: int = 3) -> Recording:
-    """Simulate some images and compare every word of their packets with golden."""
+def compare(
+    network: Network, stall: int, wanted: bool, count: int = 3, images: Any = None
+) -> Recording:
+    """Simulate some images, random ones if None, and compare every word of their packets."""
     members = network.ensemble.members
-    images = random_images(network, count)
+    images = random_images(network, count) if images is None else images
     dut = DataPath(network)
     beats = [
         {"data": word, "last": int(position == len(packet) - 1)}
@@ -98,6 +101,9 @@ SMALL = {
         spiking_network, input_shape=(4, 4, 1), encoding="rate", resample="step", steps=2
     ),
     "dense-spiking": partial(dense_network, "spiking", steps=3, encoding="rate"),
+    "skipping": lambda **options: skipping(
+        quantised_network(input_shape=(4, 4, 1), pool=SUM, **options)
+    ),
 }
 
 

@@ -88,6 +88,17 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"group == 2'h3",
         "group == 2'h2",
     ),
+    "telling_replay": (
+        lambda: [buffers.replay(*buffers.REPLAYS["pixels"], tells=True)],
+        r"assign live = ",
+        "assign live = ~ ",
+    ),
+    "live_plane": (lambda: plane("live-maps"), r"assign live = ", "assign live = ~ "),
+    "skipping_crossbar": (
+        lambda: [crossbar.crossbar(crossbar.SKIPPING["skipped-planes"], stall) for stall in (3, 0)],
+        r"first = & ",
+        "first = | ",
+    ),
     "crossbar": (
         lambda: [crossbar.crossbar(crossbar.CROSSBARS["three-planes"], stall) for stall in (3, 0)],
         r"enable = ~ \S+",
@@ -139,6 +150,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
 # Whole data paths take minutes to compile.
 PATHS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     "spatial_path": (lambda: system("spatial"), r"ends_member = ", "ends_member = ~"),
+    "skipping_path": (lambda: system("skipping"), r"first = & ", "first = | "),
     "spiking_path": (lambda: system("spiking"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
 }
 

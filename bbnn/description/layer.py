@@ -137,10 +137,14 @@ class Folding:
 
     lanes_in : rows a cycle (S), 1..rows; a convolution's is a multiple of K*K. lanes_out : columns
     a cycle (P), 1..columns; a convolution's divides its columns.
+    skip_zeros : spend no cycle on a row group that drives nothing in a bit plane (docs/design.md).
+        Results are the same. Of unsigned drives, or where maps are dropped; a window of signs
+        always meets the map, padding or not.
     """
 
     lanes_in: int
     lanes_out: int
+    skip_zeros: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,6 +287,12 @@ class Layer:
             require(self.rows == rows, "codes", f"of {rows} rows, channels * kernel**2", self.rows)
         require_int("folding.lanes_in", self.folding.lanes_in, 1, self.rows)
         require_int("folding.lanes_out", self.folding.lanes_out, 1, self.columns)
+        skips = self.folding.skip_zeros
+        where = f"folding.skip_zeros ({self.name})"
+        require(isinstance(skips, bool), where, "true or false", skips)
+        zeros = self.drive.kind == "unsigned" or self.dropout is not None
+        wanted = "false where no row group can be without drive"
+        require(zeros or not skips, where, wanted, skips)
         self._require_noise()
         self._require_window()
         self.neuron.check(self.columns, self.reach)
