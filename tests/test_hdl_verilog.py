@@ -18,6 +18,9 @@ import test_hdl_ensemble as ensemble
 import test_hdl_lines as lines
 import test_hdl_neurons as neurons
 import test_hdl_noise as noise
+import test_hdl_pool as pool
+import test_hdl_quantised as quantised
+import test_hdl_spiking as spiking
 import test_hdl_systems as systems
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
@@ -145,6 +148,10 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"empty = (\S+)  & (\S+) ;",
         r"empty = \1  | \2 ;",
     ),
+    **neurons.BLOCKS,
+    **pool.BLOCKS,
+    **quantised.BLOCKS,
+    **spiking.BLOCKS,
 }
 
 # Whole data paths take minutes to compile.
