@@ -17,6 +17,9 @@ from bbnn.interface import PIXELS_PER_BEAT
 LUT_ROM_DEPTH = 64
 """A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
 
+SKIP_GAIN = 4
+"""How many times faster a crossbar that skips zeros can become before its neurons hold it up."""
+
 
 def crossbar_cycles(layer: Layer) -> int:
     """Return the most cycles in which one vector reads the crossbar of one group of columns."""
@@ -26,14 +29,17 @@ def crossbar_cycles(layer: Layer) -> int:
 def neurons(layer: Layer) -> int:
     """Return how many neurons work side by side: N, a divisor of `lanes_out`.
 
-    A group of columns must leave while the next is summed, however little there is to sum; the
-    fewest neurons that manage this. Logits leave one by one, since the ensemble takes one a cycle.
+    A group of columns must leave while the next is summed, or while a quarter of it is where zeros
+    are skipped; the fewest neurons that manage this. Logits leave one by one, since the ensemble
+    takes one a cycle.
     """
     if isinstance(layer.neuron, Logits):
         return 1
     lanes = layer.folding.lanes_out
-    least = layer.drive.bits if layer.folding.skip_zeros else crossbar_cycles(layer)
-    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= least)
+    cycles = crossbar_cycles(layer)
+    if layer.folding.skip_zeros:
+        cycles = max(layer.drive.bits, cycles // SKIP_GAIN)
+    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= cycles)
     return next(fits, lanes)
 
 

@@ -63,7 +63,7 @@ def reads(layer: Layer, drives: NDArray[Any], kept: Flags) -> NDArray[np.int64]:
     result = np.zeros((len(drives), layer.positions), np.int64)
     for plane in planes:
         maps = np.pad(plane.reshape(-1, *window.shape), ((0, 0), (0, 0), (0, 0), lacking))
-        groups = maps.reshape(*maps.shape[:3], -1, together).any(axis=4)
+        groups = np.logical_or.reduce(maps.reshape(*maps.shape[:3], -1, together), axis=4)
         live = _seen(window, groups) & alive
         result += np.maximum(live.sum(axis=3), 1).reshape(result.shape)
     return result

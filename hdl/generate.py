@@ -110,6 +110,7 @@ def _manifest(network: Network, hashes: dict[str, str]) -> dict[str, Any]:
                 "probability_bits": layer.probability_bits,
                 "lanes_in": layer.folding.lanes_in,
                 "lanes_out": layer.folding.lanes_out,
+                "skip_zeros": layer.folding.skip_zeros,
                 "neurons": neurons(layer),
                 "positions": layer.positions,
                 "cycles": layer.positions * pass_cycles(layer),

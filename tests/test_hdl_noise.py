@@ -233,9 +233,7 @@ PLANES: dict[str, tuple[Layer, dict[str, Any]]] = {
         {"members": 5, "vectors": 2},
     ),
     "live-maps": (
-        dense(
-            *(20, 6, 4, 3), b=0, window=CONV, dropout=SpatialDropout(code=5, bits=3), skips=True
-        ),
+        dense(*(20, 6, 4, 3), b=0, window=CONV, dropout=SpatialDropout(code=5, bits=3), skips=True),
         {"members": 5, "vectors": 2},
     ),
     "dropped-and-random": (

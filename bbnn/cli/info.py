@@ -22,11 +22,11 @@ from bbnn.schedule import pass_cycles
 def summary(network: Network) -> dict[str, Any]:
     """Return all that `bbnn info --json` tells of `network`.
 
-    codes : how many weights are -1, stochastic and +1. cycles : to compute one vector; a map has
-    one for each position. dropout : its decisions per member, and those that dropping every row
-    by itself would take. run_per : "image" before the first ensembling layer, "member" from there
-    on. weight_bits : size of the weight memory. noise_bits : drawn by one filling of the noise
-    plane.
+    codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where
+    zeros are skipped; a map has a vector for each position. dropout : its decisions per member, and
+    those that dropping every row by itself would take. run_per : "image" before the first
+    ensembling layer, "member" from there on. weight_bits : size of the weight memory. noise_bits :
+    drawn by one filling of the noise plane.
     """
     first = network.first_ensembling
     layers = [
@@ -76,6 +76,7 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "dropout": _dropout(layer),
         "lanes_in": layer.folding.lanes_in,
         "lanes_out": layer.folding.lanes_out,
+        "skip_zeros": layer.folding.skip_zeros,
         "cycles": pass_cycles(layer),
         "run_per": run_per,
         "probability_bits": layer.probability_bits,
@@ -124,7 +125,7 @@ def _crossbar(layer: dict[str, Any]) -> dict[str, str]:
         "drive": "sign" if drive["kind"] == "sign" else f"{drive['bits']} planes",
         "neuron": layer["neuron"],
         "lanes": f"{layer['lanes_in']} x {layer['lanes_out']}",
-        "cycles": f"{layer['cycles']:,}",
+        "cycles": f"{'at most ' * layer['skip_zeros']}{layer['cycles']:,}",
         "run per": layer["run_per"],
     }
 
