@@ -48,7 +48,7 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
-LACKING: dict[str, Any] = {"skip_zeros": False}
+LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None}
 """Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]
@@ -132,6 +132,7 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
                 "probability_bits": layer.probability_bits,
                 "neuron": neuron,
                 **records,
+                **_written({"adds": layer.adds}),
             }
         )
     header = {
@@ -213,6 +214,7 @@ def _layer(entry: Any, tensors: Tensors) -> Layer:
         window=_optional(entry, "window", Window),
         pool=_optional(entry, "pool", Pool),
         dropout=_optional(entry, "dropout", SpatialDropout),
+        adds=entry.get("adds"),
     )
 
 

@@ -10,7 +10,7 @@ from math import gcd
 
 import numpy as np
 
-from bbnn.description import Layer, Logits, Network, Threshold, Window
+from bbnn.description import Layer, Logits, Network, Threshold, Window, source_of
 from bbnn.description.checks import Integers
 from bbnn.interface import PIXELS_PER_BEAT
 
@@ -105,6 +105,35 @@ def window_cycles(window: Window, together: int, planes: int = 1) -> int:
     return window.out_height * (first + (window.out_width - 1) * max(window.stride, planes))
 
 
+def shortcut_source(network: Network, index: int) -> int | None:
+    """Return the index of the layer whose outputs layer `index` adds to its own."""
+    return source_of(network.layers[: index + 1])
+
+
+def shortcut_depth(network: Network, index: int) -> int:
+    """Return how many chunks wait at the most for the outputs of layer `index` to be added to.
+
+    Whole maps: each layer on the way may work on one of its own, and the next one is coming in. One
+    alone would do for all to come through, as a layer gives its first map once it got the whole of
+    it; but then layers would wait for each other.
+    """
+    source, layer = shortcut_source(network, index), network.layers[index]
+    assert source is not None
+    height, width, channels = layer.output_shape
+    maps = index - source + 1
+    return maps * height * width * -(-channels // neurons(layer))
+
+
+def shortcut_cycles(network: Network, index: int) -> int:
+    """Return the cycles in which a map is cut into the chunks of the layer that adds it."""
+    source, layer = shortcut_source(network, index), network.layers[index]
+    assert source is not None
+    height, width, channels = layer.output_shape
+    early, late = neurons(network.layers[source]), neurons(layer)
+    piece = late if early == late else gcd(early, late, channels)
+    return height * width * -(-channels // piece)
+
+
 def noise_words(layer: Layer) -> dict[str, tuple[int, int]]:
     """Return the sides of a noise plane: the bits of a word and of a filling, in drawing order."""
     sides: dict[str, tuple[int, int]] = {}
@@ -156,6 +185,8 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
             stages[f"{layer.name} windows"] = passes * windows
         stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
         stages[f"{layer.name} crossbar"] = passes * layer.positions * pass_cycles(layer)
+        if layer.adds is not None:
+            stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)
     banked = [
         layer

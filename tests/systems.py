@@ -29,6 +29,7 @@ from bbnn.description import (
     Spiking,
     Threshold,
     Window,
+    output_drive,
 )
 
 Kind = Literal["threshold", "scaled", "quantised", "spiking", "logits"]
@@ -39,7 +40,7 @@ class Block:
     """A layer to be drawn: a convolution where `kernel` is set, else fully connected.
 
     bits : probability bits b. row_bits : K, the least that b allows if None. levels : output bits
-    of a quantised neuron. lanes_in : input maps a cycle (rows / kernel**2)
+    of a quantised neuron. adds : number of the block whose outputs are added. lanes_in : input maps a cycle (rows / kernel**2)
     and lanes_out : columns a cycle; the nearest that fit are taken.
     """
 
@@ -54,6 +55,7 @@ class Block:
     levels: int = 2
     fraction_bits: int = 3
     dropout: SpatialDropout | None = None
+    adds: int | None = None
     lanes_in: int = 2
     lanes_out: int = 2
 
@@ -84,10 +86,12 @@ def build(
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1
         name = "output" if last else f"{'conv' if block.kernel else 'dense'}_{index}"
-        layers.append(_layer(rng, block, name, shape, drive, lfsr_seed()))
-        shape = layers[-1].output_shape
+        layer = _layer(rng, block, name, shape, drive, lfsr_seed())
+        adds = None if block.adds is None else layers[block.adds].name
+        layers.append(replace(layer, adds=adds))
+        shape = layer.output_shape
         if not last:
-            drive = layers[-1].output_drive
+            drive = output_drive(layers)
     scaled = any(block.neuron == "scaled" for block in blocks)
     code, bits = scale_dropout
     return Network(
@@ -300,6 +304,37 @@ def _spiking_dropout(**options: Any) -> Network:
     return build(11, blocks, steps=3, **options)
 
 
+def residual_network(kind: Kind = "spiking", seed: int = 12, **options: Any) -> Network:
+    """Return shortcuts past one layer and past two, one of which adds what was added already.
+
+    Chunks differ where lanes do.
+    """
+    unit = partial(Block, neuron=kind, kernel=3, padding=1, columns=4)
+    blocks = (
+        unit(columns=4, pool=MAX if kind == "spiking" else None),
+        unit(lanes_out=4, adds=0),
+        unit(bits=2, lanes_out=1),
+        unit(lanes_in=1, adds=1),
+        Block(columns=5, neuron=kind, lanes_in=7, lanes_out=3),
+        Block(columns=5, neuron=kind, lanes_in=3, adds=4),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (6, 6, 2), **options})
+
+
+def residual_front(seed: int = 13, **options: Any) -> Network:
+    """Return a shortcut of levels before the first ensembling layer, and one of sums behind it."""
+    unit = partial(Block, neuron="quantised", kernel=3, padding=1, columns=3, lanes_out=3)
+    blocks = (
+        unit(bits=0),
+        unit(bits=0, lanes_out=1, adds=0),
+        unit(levels=3),
+        unit(pool=None, adds=2, dropout=drop(1, 2)),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (4, 5, 2), **options})
+
+
 def fixed(layer: Layer) -> Layer:
     """Return `layer` with the likelier sign of every weight, in turn where neither is."""
     full = 2**layer.probability_bits
@@ -371,6 +406,14 @@ CASES: dict[str, Callable[[], Network]] = {
     "lanes-1-1": partial(lanes_network, 1, 1),
     "lanes-2-2": partial(lanes_network, 2, 2),
     "lanes-all": partial(lanes_network, 99, 99),
+    "residual-spiking": partial(residual_network, steps=3),
+    "residual-spiking-rate-step": partial(
+        residual_network, steps=3, encoding="rate", resample="step"
+    ),
+    "residual-levels": partial(residual_network, "quantised", input_shape=(3, 4, 2)),
+    "residual-front": residual_front,
+    "residual-never": partial(residual_front, reseed="never"),
+    "residual-skipping": lambda: skipping(residual_network(steps=2)),
     "skipping-conv": lambda: skipping(conv_network()),
     "skipping-spatial": lambda: skipping(spatial_network()),
     "skipping-quantised": lambda: skipping(quantised_network()),

@@ -33,6 +33,7 @@ from bbnn.description.neurons import (
     Spiking,
     Threshold,
 )
+from bbnn.description.shortcuts import output_drive, source_of
 
 __all__ = [
     "LOGIT_LIMIT",
@@ -53,4 +54,6 @@ __all__ = [
     "Spiking",
     "Threshold",
     "Window",
+    "output_drive",
+    "source_of",
 ]
