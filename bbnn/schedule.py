@@ -113,9 +113,9 @@ def shortcut_source(network: Network, index: int) -> int | None:
 def shortcut_depth(network: Network, index: int) -> int:
     """Return how many chunks wait at the most for the outputs of layer `index` to be added to.
 
-    Whole maps: each layer on the way may work on one of its own, and the next one is coming in. One
-    alone would do for all to come through, as a layer gives its first map once it got the whole of
-    it; but then layers would wait for each other.
+    Whole maps: each layer on the way may work on one of its own while the next one is coming in. A
+    single one would keep the layers from working side by side; lines alone would do for
+    convolutions, and are not told apart.
     """
     source, layer = shortcut_source(network, index), network.layers[index]
     assert source is not None

@@ -94,8 +94,8 @@ class DataPath(wiring.Component):
             for decisions, block in zip(unit.o, decided, strict=True):
                 wiring.connect(m, decisions, block.dropped)
 
-        # No layer can have these names, nor those of the shortcuts. Two registers, so that the host's ready ends before it runs
-        # back into the last layer.
+        # No layer can have these names, nor those of the shortcuts. Two registers, so that the
+        # host's ready ends before it runs back into the last layer.
         slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
         m.submodules["slack$"] = slack
         m.submodules["ensemble$"] = ensemble = Ensemble(

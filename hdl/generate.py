@@ -117,6 +117,7 @@ def _manifest(network: Network, hashes: dict[str, str]) -> dict[str, Any]:
                 "window": layer.window and asdict(layer.window),
                 "pool": layer.pool and asdict(layer.pool),
                 "dropout": layer.dropout and asdict(layer.dropout),
+                "adds": layer.adds,
                 "neuron": type(layer.neuron).__name__,
                 "seed": layer.noise and layer.noise.seed,
                 "row_bits": layer.noise and layer.noise.row_bits,

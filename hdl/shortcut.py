@@ -58,9 +58,10 @@ class Fork(wiring.Component):
 class Shortcut(wiring.Component):
     """Keep a layer's outputs and add them, one to one, to those of a later layer. No latency there.
 
-    They are kept in chunks of the later layer; where chunks differ, a piece of them moves in a cycle
-    (``hdl.repack``). So that nothing stands still for ever, at least as many words must fit as a map
-    has: the layers between put out their first map once they got the whole of it.
+    They are kept in chunks of the later layer; where chunks differ, a piece of them moves in a
+    cycle (``hdl.repack``). With room for a map nothing stands still for ever, however shortcuts
+    overlap: what is older than the oldest map on its way has left, so that all of this one can be
+    kept, and layers need no more than it to put it out.
 
     Parameters
     ----------

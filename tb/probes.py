@@ -15,8 +15,8 @@ from bbnn.schedule import neurons
 DATA_PATH = "dut.data_path"
 """Where the layers' instances, named like the layers, are in the design.
 
-Of each, "pool" is the last part, or "neurons" where nothing is pooled; where another layer's outputs
-are added, that is done beside it.
+Of each, "pool" is the last part, or "neurons" where nothing is pooled. Outputs of another layer are
+added beside it.
 """
 
 

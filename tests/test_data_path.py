@@ -24,6 +24,7 @@ from systems import (
     conv_network,
     dense_network,
     quantised_network,
+    residual_front,
     scale_network,
     skipping,
     spatial_network,
@@ -50,7 +51,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def compare(
-    network: Network, stall: int, wanted: bool, count: int = 3, images: Any = None
+    network: Network,
+    stall: int,
+    wanted: bool,
+    count: int = 3,
+    images: Any = None,
+    cycles: int = 200_000,
 ) -> Recording:
     """Simulate some images, random ones if None, and compare every word of their packets."""
     members = network.ensemble.members
@@ -73,7 +79,7 @@ def compare(
         writer(dut.i, pack_pixels(images).ravel().tolist(), stall),
         reader(dut.o, beats, stall),
         watched=[dut.o],
-        cycles=200_000,
+        cycles=cycles,
     )
 
 
@@ -101,6 +107,7 @@ SMALL = {
         spiking_network, input_shape=(4, 4, 1), encoding="rate", resample="step", steps=2
     ),
     "dense-spiking": partial(dense_network, "spiking", steps=3, encoding="rate"),
+    "residual": partial(residual_front, input_shape=(3, 4, 1)),
     "skipping": lambda **options: skipping(
         quantised_network(input_shape=(4, 4, 1), pool=SUM, **options)
     ),

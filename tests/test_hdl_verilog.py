@@ -22,6 +22,7 @@ import test_hdl_pool as pool
 import test_hdl_quantised as quantised
 import test_hdl_spiking as spiking
 import test_hdl_systems as systems
+import test_residual as residual
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
 from replays import Played, replay
@@ -149,6 +150,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"empty = \1  | \2 ;",
     ),
     **neurons.BLOCKS,
+    **residual.BLOCKS,
     **pool.BLOCKS,
     **quantised.BLOCKS,
     **spiking.BLOCKS,
@@ -157,6 +159,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
 # Whole data paths take minutes to compile.
 PATHS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     "spatial_path": (lambda: system("spatial"), r"ends_member = ", "ends_member = ~"),
+    "residual_path": (lambda: system("residual"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
     "skipping_path": (lambda: system("skipping"), r"first = & ", "first = | "),
     "spiking_path": (lambda: system("spiking"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
 }

@@ -74,6 +74,7 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "window": layer.window and asdict(layer.window),
         "pool": layer.pool and asdict(layer.pool),
         "dropout": _dropout(layer),
+        "adds": layer.adds,
         "lanes_in": layer.folding.lanes_in,
         "lanes_out": layer.folding.lanes_out,
         "skip_zeros": layer.folding.skip_zeros,
@@ -169,12 +170,14 @@ def _facts(told: dict[str, Any]) -> dict[str, str]:
             "weights drawn": f"once a {ensemble['resample']}",
         }
     scale = told["scale_dropout"]
+    shortcuts = [f"{each['name']} adds {each['adds']}" for each in told["layers"] if each["adds"]]
     unit = "{code} / 2**{bits}, one unit, seed {seed:#x}".format(**scale) if scale else None
     return {
         "ensemble": f"{ensemble['members']} members, at most {ensemble['max_members']:,}; {drawn}",
         "reseed": ensemble["reseed"],
         **spiking,
         **({"scale dropout": unit} if unit else {}),
+        **({"shortcuts": ", ".join(shortcuts)} if shortcuts else {}),
         "seeds": f"LFSR of {ensemble['lfsr_width']} bits: {', '.join(seeds) or 'none'}",
         "classes": ", ".join(told["classes"]),
         "digest": told["digest"],

@@ -47,7 +47,9 @@ def require_shortcuts(layers: Sequence[Layer], first_ensembling: int) -> None:
         shape = layers[source].output_shape
         same = shape == layer.output_shape
         require(same, where, f"a layer that puts out {layer.output_shape}, like this one", shape)
-        once = f"run as often as this one: from {layers[first_ensembling].name} on it is each member"
+        once = (
+            f"run as often as this one: from {layers[first_ensembling].name} on it is each member"
+        )
         together = (source < first_ensembling) == (index < first_ensembling)
         require(together, where, once, layer.adds)
         largest = largest_output(layers[: index + 1])
