@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bbnn.description import Layer, Network
 from bbnn.errors import InputError, require
-from bbnn.schedule import LUT_ROM_DEPTH, pass_cycles, stage_cycles
+from bbnn.schedule import LUT_ROM_DEPTH, image_cycles, pass_cycles, stage_cycles
 
 LANE_LUTS = (1.27, 1.95, 2.95, 3.95, 4.95, 5.95, 6.45, 7.2, 7.95)
 """LUTs of a lane by probability bits, sampling and counting included: `bbnn bench lanes`
@@ -22,8 +22,12 @@ SUM_LUTS = 3.0
 """LUTs per bit of a column's accumulator: the adder, the choice of what is added, the copy."""
 LAYER_LUTS = 300
 """Addresses, buffers, noise and handshakes of a layer; fitted to `bbnn synth` of fashion-mlp."""
-BLOCK_RAM = (72, 512)
-"""Bits and words of a 36-kilobit block RAM (Xilinx UG473)."""
+BLOCK_RAM = ((72, 512), (36, 1024), (18, 2048), (9, 4096), (4, 8192), (2, 16384), (1, 32768))
+"""Bits and words that a 36-kilobit block RAM can be (Xilinx UG473)."""
+
+
+Choices = list[list[Layer]]
+"""Each layer with all the lanes that it could get, the cheapest first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,9 +57,13 @@ def fold(network: Network, budget: int, lut: int, bram36: int) -> Fold:
     lut, bram36 : what the part has. Raise `InputError` naming the layer, or the resource and by how
     much it is short, where nothing fits.
     """
+    return _fold(network, _choices(network), budget, lut, bram36)
+
+
+def _fold(network: Network, choices: Choices, budget: int, lut: int, bram36: int) -> Fold:
     folded = network
-    for index in range(len(network.layers)):
-        folded = _folded(folded, index, budget)
+    for index, candidates in enumerate(choices):
+        folded = _folded(folded, index, candidates, budget)
     cost = estimate(folded)
     for subject, found, there in (("LUT", cost.lut, lut), ("BRAM36", cost.bram36, bram36)):
         require(found <= there, f"estimated {subject}", f"at most {there:,}", round(found))
@@ -64,6 +72,22 @@ def fold(network: Network, budget: int, lut: int, bram36: int) -> Fold:
     within = f"at most {budget:,} cycles an image"
     require(stages[slowest] <= budget, f"the rate: {slowest}", within, stages[slowest])
     return Fold(network=folded, cycles=stages[slowest], cost=cost, slowest=slowest)
+
+
+def fastest(network: Network, lut: int, bram36: int) -> Fold | None:
+    """Return the fastest folding, to one part in a hundred, that the part has room for, if any."""
+    one_lane = [_folding(layer, layer.taps, 1) for layer in network.layers]
+    slowest = image_cycles(replace(network, layers=tuple(one_lane)))
+    choices = _choices(network)
+    found, too_fast = None, 0
+    while slowest - too_fast > max(1, slowest // 100):
+        budget = (slowest + too_fast + 1) // 2
+        try:
+            found = _fold(network, choices, budget, lut, bram36)
+            slowest = found.cycles
+        except InputError:
+            too_fast = budget
+    return found
 
 
 def estimate(network: Network) -> Cost:
@@ -87,20 +111,19 @@ def layer_cost(layer: Layer) -> Cost:
         # Below 64 words synthesis shares and simplifies; this is its upper bound.
         rom = width * depth / LUT_ROM_DEPTH
     elif depth > LUT_ROM_DEPTH:
-        bits, words = BLOCK_RAM
-        ram = -(-width // bits) * -(-depth // words)
+        ram = min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_RAM)
     return Cost(lut=round(lanes + buffers + sums + rom + LAYER_LUTS), bram36=ram)
 
 
-def _folded(network: Network, index: int, budget: int) -> Network:
+def _folded(network: Network, index: int, candidates: list[Layer], budget: int) -> Network:
     """Return the network with the cheapest folding of one layer that keeps to `budget` cycles."""
     layer = network.layers[index]
     passes = network.ensemble.members if index >= network.first_ensembling else 1
     vectors = passes * network.steps * layer.positions
-    fitting = [each for each in _candidates(layer) if vectors * pass_cycles(each) <= budget]
-    fastest = _folding(layer, layer.rows, layer.columns)
-    nearest = vectors * pass_cycles(fastest), f"{layer.name} crossbar"
-    for candidate in sorted(fitting, key=lambda each: layer_cost(each).lut):
+    fitting = [each for each in candidates if vectors * pass_cycles(each) <= budget]
+    widest = _folding(layer, layer.rows, layer.columns)
+    nearest = vectors * pass_cycles(widest), f"{layer.name} crossbar"
+    for candidate in fitting:
         layers = (*network.layers[:index], candidate, *network.layers[index + 1 :])
         tried = replace(network, layers=layers)
         stages = stage_cycles(tried, network.ensemble.members)
@@ -111,6 +134,13 @@ def _folded(network: Network, index: int, budget: int) -> Network:
         nearest = max(nearest, slowest) if nearest[0] <= budget else min(nearest, slowest)
     cycles, stage = nearest
     raise InputError(f"the rate must allow {cycles:,} cycles an image for {stage}, not {budget:,}")
+
+
+def _choices(network: Network) -> Choices:
+    return [
+        sorted(_candidates(layer), key=lambda each: layer_cost(each).lut)
+        for layer in network.layers
+    ]
 
 
 def _candidates(layer: Layer) -> Iterator[Layer]:

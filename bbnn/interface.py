@@ -19,7 +19,7 @@ from bbnn.model_file import digest
 
 ID = 0x42424E4E
 """ASCII "BBNN"."""
-VERSION = 1
+VERSION = 2
 """Raised whenever a register or the packet changes."""
 PIXELS_PER_BEAT = 4
 ADDRESS_BITS = 12
@@ -114,6 +114,20 @@ def registers(network: Network) -> tuple[Register, ...]:
             {},
         ),
         ("CYCLES_HIGH", "ro", 0, "Upper half, as of the last read of CYCLES_LOW.", {}),
+        (
+            "TEST_STREAM",
+            "rw",
+            0,
+            "Random stream under test, from 1, in the order of seeds; a run then has no members.",
+            {},
+        ),
+        (
+            "RANDOM",
+            "ro",
+            0,
+            "Next bits of the stream under test, the first one lowest; reading takes them.",
+            {},
+        ),
     ]
     table = [
         Register(name=name, address=4 * i, access=access, reset=reset, meaning=text, bits=bits)  # type: ignore[arg-type]

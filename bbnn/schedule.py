@@ -158,6 +158,13 @@ def noise_step(layer: Layer, lfsr_width: int) -> int:
     return max(step for step in range(1, lfsr_width + 1) if common % step == 0)
 
 
+def stream_bits(network: Network) -> tuple[int, ...]:
+    """Return how many bits each random stream gives at once, in the order of the seeds."""
+    layers = [layer for layer in network.layers if layer.noise is not None]
+    bits = [noise_step(layer, network.lfsr_width) for layer in layers]
+    return (*bits, *([network.scale_dropout.bits] if network.scale_dropout else []))
+
+
 def filling_cycles(layer: Layer, lfsr_width: int) -> int:
     """Return the cycles in which a noise plane is filled once; 0 if the layer has none."""
     if layer.noise is None:

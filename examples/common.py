@@ -27,9 +27,9 @@ def compare_with_one_member(network: Network, count: int) -> None:
     ensemble = replace(network, ensemble=replace(network.ensemble, members=MEMBERS))
     print(f"on {count} digits, and {count} images of clothes as strangers:")
     for members in (1, MEMBERS):
-        outcome = evaluate(ensemble, images[:count], labels[:count], strangers[:count], members)
-        found = outcome.figures
+        ood = {"clothes": strangers[:count]}
+        found = evaluate(ensemble, images[:count], labels[:count], ood, members).figures
         print(
             f"  T = {members:2}: accuracy {found['accuracy']:.3f}, NLL {found['nll']:.3f},"
-            f" strangers told apart (AUROC) {found['entropy']['auroc']:.3f}"
+            f" strangers told apart (AUROC) {found['ood']['clothes']['entropy']['auroc']:.3f}"
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Network
+from bbnn.description import Network, deterministic
 from bbnn.errors import require
-from golden import metrics
+from golden import events, metrics
 from golden.metrics import Floats, Labels, Reliability
 from golden.network import Progress, checked_members, logits
 
@@ -37,12 +38,13 @@ class Scores:
 class Evaluation:
     """The outcome of `evaluate`.
 
-    test, ood : scores of the test images and of those out of distribution. right : bool (N,), where
-    the ensemble names the label. figures : for JSON, None where there was nothing to average.
+    test, ood : scores of the test images and of those out of distribution, set by set. right : bool
+    (N,), where the ensemble names the label. figures : for JSON, None where there was nothing to
+    average.
     """
 
     test: Scores
-    ood: Scores
+    ood: dict[str, Scores]
     right: NDArray[np.bool_]
     reliability: Reliability
     figures: dict[str, Any]
@@ -52,17 +54,19 @@ def evaluate(
     network: Network,
     images: Images,
     labels: Labels,
-    ood_images: Images,
+    ood: Mapping[str, Images],
     members: int | None = None,
     average: Average = "softmax",
     progress: Progress = lambda done: None,
 ) -> Evaluation:
-    """Run T members on both sets of images and measure accuracy, calibration and uncertainty.
+    """Run T members on all sets of images and measure accuracy, calibration and uncertainty.
 
-    images, ood_images : uint8, N and M of them, as `golden.network.logits` takes them.
-    labels : integers, shape (N,). members : T, the network's own if None.
+    Beside them, the same of the network's `deterministic` pass; of a spiking one, its events on the
+    test images.
+    images : uint8, as `golden.network.logits` takes them. labels : integers, shape (N,).
+    ood : sets of images out of distribution, by name. members : T, the network's own if None.
     average : of the members' softmax, or of their logits before one softmax.
-    progress : called with the image-members done since its last call, (N + M) * T in all.
+    progress : called with the image-members done since its last call, T + 1 for every image.
     Raise `InputError` on what does not fit the network.
     """
     members = checked_members(network, members)
@@ -70,25 +74,39 @@ def evaluate(
     require(fits, "labels", f"one for each of {len(images)} images", labels.shape)
     classes = len(network.classes)
     require(int(labels.max()) < classes, "labels", f"below {classes}", int(labels.max()))
+    counter = events.Counter(network, len(images)) if network.spiking else None
+    once = deterministic(network)
+    bits = network.output.fraction_bits
+
+    def strange(network: Network, members: int) -> dict[str, Scores]:
+        return {
+            name: scores(logits(network, each, members, progress), bits, average)
+            for name, each in ood.items()
+        }
+
     start = time.perf_counter()
-    raw = [logits(network, each, members, progress) for each in (images, ood_images)]
+    watch = {"watch": counter} if counter else {}
+    test = scores(logits(network, images, members, progress, **watch), bits, average)
+    outside = strange(network, members)
     seconds = time.perf_counter() - start
-    test, ood = (scores(each, network.output.fraction_bits, average) for each in raw)
-    right = test.q.argmax(axis=1) == labels
-    reliability = metrics.reliability(test.q, labels)
+    single = scores(logits(once, images, 1, progress), bits, average)
     figures = {
         "images": len(images),
-        "ood_images": len(ood_images),
         "members": members,
-        "accuracy": metrics.accuracy(test.q, labels),
-        "nll": metrics.nll(test.q, labels),
-        "ece": reliability.ece,
-        "brier": metrics.brier(test.q, labels),
-        "entropy": _detection(test.entropy, ood.entropy, right),
-        "mutual_information": _detection(test.mutual_information, ood.mutual_information, right),
-        "image_members_per_second": (len(images) + len(ood_images)) * members / seconds,
+        **_figures(test, outside, labels, ("entropy", "mutual_information")),
+        # A single member disagrees with none.
+        "deterministic": _figures(single, strange(once, 1), labels, ("entropy",)),
+        "image_members_per_second": sum(map(len, (images, *ood.values()))) * members / seconds,
     }
-    return Evaluation(test=test, ood=ood, right=right, reliability=reliability, figures=figures)
+    if counter:
+        figures["events"] = events.summary(counter.events(members))
+    return Evaluation(
+        test=test,
+        ood=outside,
+        right=test.q.argmax(axis=1) == labels,
+        reliability=metrics.reliability(test.q, labels),
+        figures=figures,
+    )
 
 
 def scores(raw: NDArray[np.int64], fraction_bits: int, average: Average) -> Scores:
@@ -104,8 +122,41 @@ def scores(raw: NDArray[np.int64], fraction_bits: int, average: Average) -> Scor
     )
 
 
-def _detection(test: Floats, ood: Floats, right: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Return a score's mean in each group, and how well it tells the OOD images from the rest."""
-    groups = {"right": test[right], "wrong": test[~right], "ood": ood}
-    means = {name: float(part.mean()) if len(part) else None for name, part in groups.items()}
-    return {**means, "auroc": metrics.auroc(test, ood), "fpr95": metrics.fpr95(test, ood)}
+def _figures(
+    test: Scores, ood: dict[str, Scores], labels: Labels, doubts: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return quality, means of each doubt, and how well it tells each OOD set from the test's."""
+    right = test.q.argmax(axis=1) == labels
+    known = {doubt: getattr(test, doubt) for doubt in doubts}
+    return {
+        "accuracy": metrics.accuracy(test.q, labels),
+        "nll": metrics.nll(test.q, labels),
+        "ece": metrics.reliability(test.q, labels).ece,
+        "brier": metrics.brier(test.q, labels),
+        **{
+            doubt: {"right": _mean(values[right]), "wrong": _mean(values[~right])}
+            for doubt, values in known.items()
+        },
+        "ood": {
+            name: {
+                "images": len(scores.q),
+                **{
+                    doubt: _detection(values, getattr(scores, doubt))
+                    for doubt, values in known.items()
+                },
+            }
+            for name, scores in ood.items()
+        },
+    }
+
+
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _detection(test: Floats, ood: Floats) -> dict[str, float | None]:
+    return {
+        "mean": _mean(ood),
+        "auroc": metrics.auroc(test, ood),
+        "fpr95": metrics.fpr95(test, ood),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from bbnn.description import Layer, Network
 from bbnn.errors import require
 from golden.layer import Reals, Train
-from golden.network import Progress, checked_members, passes
+from golden.network import Progress, Seen, checked_members, logits
 from golden.windows import fan_out
 
+Counts = NDArray[np.float64]
+"""Events per inference, in the mean over an image's members, shape (images,)."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Events:
-    """What happens in one layer per inference, that is per member and image, in the mean.
+    """What happens in one layer per inference, that is per member, of every image.
 
     spikes : that it puts out in all steps, pooled and added to; 0 for logits. synaptic : one for
     each weight that a spike meets at each position that sees it; None where the input is a current.
@@ -25,8 +29,40 @@ class Events:
     """
 
     layer: str
-    spikes: float
-    synaptic: float | None
+    spikes: Counts
+    synaptic: Counts | None
+
+
+class Counter:
+    """Counts while `golden.network.logits` runs `images` images: it is a `watch` of it."""
+
+    def __init__(self, network: Network, images: int) -> None:
+        """Raise `InputError` if the network does not spike."""
+        require(network.spiking, "the network", "a spiking one", network.name)
+        self.network = network
+        self._spikes, self._synaptic = np.zeros((2, len(network.layers), images), np.int64)
+
+    def __call__(
+        self, rows: slice, sees: Sequence[Seen], train: Train, outputs: Sequence[Train]
+    ) -> None:
+        """Count what one member does with the images `rows`."""
+        for index, (layer, output) in enumerate(zip(self.network.layers, outputs, strict=True)):
+            self._synaptic[index, rows] += _met(layer, train, sees[index][0])
+            if index < len(outputs) - 1:
+                self._spikes[index, rows] += output.sum(axis=(0, 2), dtype=np.int64)
+            train = output
+
+    def events(self, members: int) -> list[Events]:
+        """Return the events of every layer, after `members` members."""
+        current = self.network.encoding == "constant"
+        return [
+            Events(
+                layer=layer.name,
+                spikes=self._spikes[index] / members,
+                synaptic=None if index == 0 and current else self._synaptic[index] / members,
+            )
+            for index, layer in enumerate(self.network.layers)
+        ]
 
 
 def events(
@@ -39,37 +75,39 @@ def events(
 
     Raise `InputError` if the network does not spike.
     """
-    require(network.spiking, "the network", "a spiking one", network.name)
-    members = checked_members(network, members)
-    spikes, synaptic = np.zeros((2, len(network.layers)), np.int64)
-    for _, _, sees, trains in passes(network, images, members):
-        spikes[:-1] += [train.sum(dtype=np.int64) for train in trains[1:-1]]
-        for index, layer in enumerate(network.layers):
-            synaptic[index] += _met(layer, trains[index], sees[index][0])
-        progress(trains[-1].shape[1])
-    inferences = len(images) * members
-    return [
-        Events(
-            layer=layer.name,
-            spikes=float(spikes[index] / inferences),
-            synaptic=None
-            if index == 0 and network.encoding == "constant"
-            else float(synaptic[index] / inferences),
-        )
-        for index, layer in enumerate(network.layers)
-    ]
+    counter = Counter(network, len(images))
+    logits(network, images, members, progress, counter)
+    return counter.events(checked_members(network, members))
 
 
-def _met(layer: Layer, train: Train, matrices: Sequence[Reals]) -> int:
-    """Return how many weights the spikes of a train meet."""
-    shape: tuple[int, ...] = (layer.rows,)
-    positions = np.ones(1, np.int64)
-    if layer.window is not None:
-        shape, positions = layer.window.shape, fan_out(layer.window)[..., None]
-    total = 0
+def summary(counted: Sequence[Events]) -> dict[str, Any]:
+    """Return, for JSON, mean and standard deviation over the images, of all layers and of each."""
+    return {
+        "spikes": _spread(sum(each.spikes for each in counted)),
+        "synaptic_events": _spread(
+            sum(each.synaptic for each in counted if each.synaptic is not None)
+        ),
+        "layers": {
+            each.layer: {
+                "spikes": _spread(each.spikes),
+                "synaptic_events": None if each.synaptic is None else _spread(each.synaptic),
+            }
+            for each in counted
+        },
+    }
+
+
+def _spread(counts: Any) -> dict[str, float]:
+    return {"mean": float(np.mean(counts)), "deviation": float(np.std(counts))}
+
+
+def _met(layer: Layer, train: Train, matrices: Sequence[Reals]) -> NDArray[np.int64]:
+    """Return how many weights the spikes of a train (steps, N, rows or pixels) meet, shape (N,)."""
+    positions = np.ones((1, 1), np.int64) if layer.window is None else fan_out(layer.window)
+    total = np.zeros(train.shape[1], np.int64)
     for step, spikes in enumerate(train):
         # The rows of a dropped map are 0, of another +-1.
         kept = matrices[step % len(matrices)][:: layer.taps, 0] != 0
-        driven = spikes.reshape(-1, *shape).sum(axis=0, dtype=np.int64)
-        total += int((driven * positions * kept).sum())
+        # Sums of 16-bit counts in float64 are exact, and fast.
+        total += (spikes @ (positions[..., None] * kept).ravel().astype(float)).astype(np.int64)
     return total * layer.columns

@@ -8,7 +8,9 @@ one. `tests/test_golden.py` holds it against plain integers, weight by weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,15 +22,21 @@ from golden.layer import Reals, Stage, Train, crossbar
 from golden.neurons import neuron
 from golden.noise import matrices_per_member, member_weights
 from golden.scale import dropped_scales
+from golden.threads import PROCESSORS, side_by_side
 
 __all__ = ["Progress", "checked_members", "crossbar", "logits", "neuron", "pixels", "trace"]
 
 Progress = Callable[[int], None]
 Seen = tuple[Sequence[Reals], bool]
 """What a member sees in a layer: its weights, for all steps or for each; if it drops the scale."""
+Watch = Callable[[slice, Sequence[Seen], Train, Sequence[Train]], None]
+"""Called with the images, what a member sees, what drives the first layer that it runs, and what
+each of its layers puts out."""
 
 BLOCK = 2048
 """Images per matrix product: enough for its full speed, few enough that sums stay in the cache."""
+LEAST = 32
+"""Images that are not worth a thread of their own."""
 HELD = 1 << 23
 """Outputs of a layer that a block may have in all steps: maps and steps make blocks smaller."""
 
@@ -38,33 +46,51 @@ def logits(
     images: NDArray[np.uint8],
     members: int | None = None,
     progress: Progress = lambda done: None,
+    watch: Watch = lambda rows, sees, train, outputs: None,
 ) -> NDArray[np.int64]:
     """Return every member's logits, int64, shape (images, T, classes).
 
     images : uint8, shape (N, *input_shape) or (N, pixels). members : T, the network's own if None.
     progress : called with the number of image-members done since its last call.
+    watch : called once for every member and block of images, from several threads.
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
     front = pixels(network, images)
     blocks = blocks_of(network, len(front))
-    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
     first = network.first_ensembling
-    if first:
-        before = next(seen(network, range(first), 1, 1))
-        front = np.concatenate([run(stages, before, front[rows][None])[-1][0] for rows in blocks])
-    if network.layers[first].window is None and network.encoding == "constant":
-        # Once, not for every member; windows convert as they copy.
-        front = front.astype(np.float32)
-    fresh = network.ensemble.reseed == "never"
-    draws = len(front) if fresh else 1
     result = np.empty((len(front), members, len(network.classes)), np.int64)
-    for number, sees in enumerate(seen(network, range(first, len(stages)), draws, members)):
-        image, member = divmod(number, members)
-        for rows in [slice(image, image + 1)] if fresh else blocks:
-            train = encoded(network, front[rows])
-            result[rows, member] = run(stages[first:], sees, train)[-1][0]
+    reporting = Lock()
+
+    def before(sees: Sequence[Seen], stages: list[Stage], rows: slice) -> NDArray[Any]:
+        output: NDArray[Any] = run(stages, sees, front[rows][None])[-1][0]
+        return output
+
+    def member(number: int, sees: Sequence[Seen], stages: list[Stage], rows: slice) -> None:
+        train = encoded(network, front[rows])
+        outputs = run(stages[first:], sees, train)
+        watch(rows, sees, train, outputs)
+        result[rows, number] = outputs[-1][0]
+        with reporting:
             progress(train.shape[1])
+
+    def stages() -> list[Stage]:
+        return [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
+
+    with side_by_side(stages, len(blocks)) as each:
+        if first:
+            sees = next(seen(network, range(first), 1, 1))
+            front = np.concatenate(each(partial(before, sees), blocks))
+        if network.layers[first].window is None and network.encoding == "constant":
+            # Once, not for every member; windows convert as they copy.
+            front = front.astype(np.float32)
+        fresh = network.ensemble.reseed == "never"
+        drawn = seen(
+            network, range(first, len(network.layers)), len(front) if fresh else 1, members
+        )
+        for count, sees in enumerate(drawn):
+            image, number = divmod(count, members)
+            each(partial(member, number, sees), [slice(image, image + 1)] if fresh else blocks)
     return result
 
 
@@ -133,25 +159,6 @@ def seen(
         yield list(zip(matrices, banks, strict=True))
 
 
-def passes(
-    network: Network, images: NDArray[np.uint8], members: int
-) -> Iterator[tuple[slice, int, list[Seen], list[Train]]]:
-    """Yield image-members: which images and member, what it sees and what all layers are fed with.
-
-    The last train is the logits. Layers before the first ensembling one are run every time.
-    """
-    inputs = pixels(network, images)
-    blocks = blocks_of(network, len(inputs))
-    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
-    fresh = network.ensemble.reseed == "never"
-    drawn = seen(network, range(len(stages)), len(inputs) if fresh else 1, members)
-    for number, sees in enumerate(drawn):
-        image, member = divmod(number, members)
-        for rows in [slice(image, image + 1)] if fresh else blocks:
-            train = encoded(network, inputs[rows])
-            yield rows, member, sees, [train, *run(stages, sees, train)]
-
-
 def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Train]:
     """Return what every one of the first layers puts out, as many as the member is shown."""
     outputs: list[Train] = []
@@ -168,5 +175,7 @@ def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Tra
 def blocks_of(network: Network, images: int) -> list[slice]:
     """Return the blocks in which a network runs `images` images."""
     largest = max(int(np.prod(layer.output_shape)) for layer in network.layers)
-    size = min(BLOCK, images, max(1, HELD // (largest * network.steps)))
+    # Half a block for each of two processors; but a product of few rows is a slow one.
+    share = max(-(-images // PROCESSORS), LEAST)
+    size = min(BLOCK, share, images, max(1, HELD // (largest * network.steps)))
     return [slice(start, start + size) for start in range(0, images, size)]

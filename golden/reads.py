@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from bbnn.description import Layer, Network, Window
 from bbnn.schedule import vector_cycles
-from golden.network import Progress, checked_members, passes
+from golden.layer import Stage, Train
+from golden.network import Progress, Seen, blocks_of, checked_members, encoded, pixels, run, seen
 
 Flags = NDArray[np.bool_]
 
@@ -28,7 +30,7 @@ def crossbar_cycles(
     """
     members = checked_members(network, members)
     result = np.zeros((len(images), members, len(network.layers)), np.int64)
-    for rows, member, sees, trains in passes(network, images, members):
+    for rows, member, sees, trains in _passes(network, images, members):
         for index, layer in enumerate(network.layers):
             if member and index < network.first_ensembling:
                 continue
@@ -39,6 +41,25 @@ def crossbar_cycles(
                 result[rows, member, index] += vector_cycles(layer, read).sum(axis=1)
         progress(trains[-1].shape[1])
     return result
+
+
+def _passes(
+    network: Network, images: NDArray[np.uint8], members: int
+) -> Iterator[tuple[slice, int, list[Seen], list[Train]]]:
+    """Yield image-members: which images and member, what it sees and what all layers are fed with.
+
+    The last train is the logits. Layers before the first ensembling one are run every time.
+    """
+    inputs = pixels(network, images)
+    blocks = blocks_of(network, len(inputs))
+    stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
+    fresh = network.ensemble.reseed == "never"
+    drawn = seen(network, range(len(stages)), len(inputs) if fresh else 1, members)
+    for number, sees in enumerate(drawn):
+        image, member = divmod(number, members)
+        for rows in [slice(image, image + 1)] if fresh else blocks:
+            train = encoded(network, inputs[rows])
+            yield rows, member, sees, [train, *run(stages, sees, train)]
 
 
 def reads(layer: Layer, drives: NDArray[Any], kept: Flags) -> NDArray[np.int64]:

@@ -10,7 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
 from bbnn.interface import ADDRESS_BITS, Register, registers, seed_registers
+from bbnn.schedule import stream_bits
 from hdl.axi import Axi4Lite, answer_reads, answer_writes
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -40,6 +42,12 @@ class Control(wiring.Component):
     members : Out(16)
     seeds : Out(lfsr_width * number of stochastic layers)
         In the order of the layers; 1 bit wide if there is none.
+    test_stream : Out(range(streams + 1))
+        The random stream under test, from 1; 0 for none.
+    random : In(32)
+        Its next bits.
+    random_taken : Out(1)
+        They are read in this cycle.
     image_in, image_out : In(1)
         An image has been taken, a packet has been finished, in this cycle.
     empty : In(1)
@@ -53,6 +61,9 @@ class Control(wiring.Component):
     member_logits: Signal
     members: Signal
     seeds: Signal
+    test_stream: Signal
+    random: Signal
+    random_taken: Signal
     image_in: Signal
     image_out: Signal
     empty: Signal
@@ -61,6 +72,7 @@ class Control(wiring.Component):
     def __init__(self, network: Network) -> None:
         self.network = network
         self.seed_words = len(seed_registers(network))
+        self.streams = len(stream_bits(network))
         super().__init__(
             {
                 "bus": In(Axi4Lite(ADDRESS_BITS)),
@@ -68,6 +80,9 @@ class Control(wiring.Component):
                 "member_logits": Out(1),
                 "members": Out(16, init=network.ensemble.members),  # type: ignore[call-arg]
                 "seeds": Out(max(1, 32 * self.seed_words)),
+                "test_stream": Out(index_bits(self.streams + 1)),
+                "random": In(32),
+                "random_taken": Out(1),
                 "image_in": In(1),
                 "image_out": In(1),
                 "empty": In(1),
@@ -96,6 +111,8 @@ class Control(wiring.Component):
             **counters,
             "CYCLES_LOW": cycles[:32],
             "CYCLES_HIGH": cycles_high,
+            "TEST_STREAM": self.test_stream,
+            "RANDOM": self.random,
             **seeds,
         }
 
@@ -141,6 +158,9 @@ class Control(wiring.Component):
         fits = (bus.wdata > 0) & (bus.wdata <= self.network.max_members)
         with m.If(when_written(table["MEMBERS"], ~self.run & fits)):
             m.d.sync += self.members.eq(bus.wdata)
+        known = bus.wdata <= self.streams
+        with m.If(when_written(table["TEST_STREAM"], ~self.run & known)):
+            m.d.sync += self.test_stream.eq(bus.wdata)
         for name, seed in seeds.items():
             with m.If(when_written(table[name], ~self.run)):
                 m.d.sync += seed.eq(bus.wdata)
@@ -149,6 +169,7 @@ class Control(wiring.Component):
         reads = answer_reads(m, bus, table.values(), readable)
         with m.If(reads & (bus.araddr == table["CYCLES_LOW"].address)):
             m.d.sync += cycles_high.eq(cycles[32:])
+        m.d.comb += self.random_taken.eq(reads & (bus.araddr == table["RANDOM"].address))
         return m
 
 

@@ -76,6 +76,9 @@ class Core(wiring.Component):
             data_path.members.eq(control.members),
             data_path.member_logits.eq(control.member_logits),
             data_path.seeds.eq(control.seeds),
+            data_path.test_stream.eq(control.test_stream),
+            data_path.random_taken.eq(control.random_taken),
+            control.random.eq(data_path.random),
         ]
 
         # Images in.

@@ -10,12 +10,13 @@ from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
-from bbnn.schedule import neurons, shortcut_depth, shortcut_source
+from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
 from hdl.neuron import logit_width
 from hdl.scale_unit import ScaleUnit
 from hdl.shortcut import Fork, Shortcut
+from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -36,8 +37,10 @@ class DataPath(wiring.Component):
         Pixels, four a beat.
     o : Out(stream.Signature(Beat()))
         Result packets.
-    members, member_logits, seeds : In
+    members, member_logits, seeds, test_stream, random_taken : In
         As in ``hdl.control.Control``: the seeds of the layers, then of the scale unit.
+    random : Out(32)
+        The next bits of the stream under test; one cycle after `random_taken` the ones after these.
     """
 
     i: stream.Interface
@@ -45,11 +48,13 @@ class DataPath(wiring.Component):
     members: Signal
     member_logits: Signal
     seeds: Signal
+    test_stream: Signal
+    random_taken: Signal
+    random: Signal
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        streams = sum(layer.noise is not None for layer in network.layers)
-        streams += network.scale_dropout is not None
+        streams = len(stream_bits(network))
         super().__init__(
             {
                 "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
@@ -57,6 +62,9 @@ class DataPath(wiring.Component):
                 "members": In(16),
                 "member_logits": In(1),
                 "seeds": In(max(1, network.lfsr_width * streams)),
+                "test_stream": In(index_bits(streams + 1)),
+                "random_taken": In(1),
+                "random": Out(32),
             }
         )
 
@@ -67,6 +75,7 @@ class DataPath(wiring.Component):
         source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
         decided: list[LayerCore] = []
         waiting: dict[int, Any] = {}
+        random: list[LayerCore | ScaleUnit] = []
         for index, layer in enumerate(network.layers):
             ensembles = index == network.first_ensembling
             block = LayerCore(
@@ -82,7 +91,7 @@ class DataPath(wiring.Component):
             wiring.connect(m, source, block.i)
             m.d.comb += block.passes.eq(self.members if ensembles else 1)
             if layer.noise is not None:
-                m.d.comb += [block.members.eq(self.members), block.seed.eq(seeds.pop(0))]
+                random.append(block)
             if block.banked:
                 decided.append(block)
             source, chunk = self._joined(m, index, block.o, waiting), neurons(layer)
@@ -90,9 +99,19 @@ class DataPath(wiring.Component):
             m.submodules["scale$"] = unit = ScaleUnit(
                 network.scale_dropout, network.ensemble, lfsr_width=width, layers=len(decided)
             )
-            m.d.comb += [unit.members.eq(self.members), unit.seed.eq(seeds.pop(0))]
+            random.append(unit)
             for decisions, block in zip(unit.o, decided, strict=True):
                 wiring.connect(m, decisions, block.dropped)
+
+        for number, (each, seed) in enumerate(zip(random, seeds, strict=False), start=1):
+            m.d.comb += [
+                each.members.eq(self.members),
+                each.seed.eq(seed),
+                each.test.eq(self.test_stream != 0),
+                each.take.eq(self.random_taken),
+            ]
+            with m.If(self.test_stream == number):
+                m.d.comb += self.random.eq(each.bits)
 
         # No layer can have these names, nor those of the shortcuts. Two registers, so that the
         # host's ready ends before it runs back into the last layer.

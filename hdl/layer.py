@@ -65,6 +65,9 @@ class LayerCore(wiring.Component):
     passes: Signal
     members: Signal
     seed: Signal
+    test: Signal
+    take: Signal
+    bits: Signal
     dropped: stream.Interface
 
     def __init__(
@@ -87,13 +90,14 @@ class LayerCore(wiring.Component):
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons
         self.banked = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
-        noise = {"members": In(16), "seed": In(lfsr_width)} if layer.noise else {}
+        noise = {"members": In(16), "seed": In(lfsr_width), "test": In(1), "take": In(1)}
+        noise["bits"] = Out(schedule.noise_step(layer, lfsr_width))
         super().__init__(
             {
                 "i": In(stream.Signature(len(self._feed.i.payload))),
                 "o": Out(source.o.signature),
                 "passes": In(16),
-                **noise,
+                **(noise if layer.noise else {}),
                 **({"dropped": In(stream.Signature(1))} if self.banked else {}),
             }
         )
@@ -146,6 +150,9 @@ class LayerCore(wiring.Component):
         )
         m.d.comb += [
             noise.seed.eq(self.seed),
+            noise.test.eq(self.test),
+            noise.take.eq(self.take),
+            self.bits.eq(noise.bits),
             noise.members.eq(times(self.members, self.steps) if each_step else self.members),
             noise.done.eq(crossbar.done),
             noise.enable.eq(crossbar.enable),

@@ -49,6 +49,10 @@ class NoisePlane(wiring.Component):
         Constant out of reset and not 0.
     members : In(member_bits)
         Members of an image; constant out of reset and not 0.
+    test, take : In(1)
+        With `test`, constant out of reset, nothing is filled, and `take` alone draws `bits`.
+    bits : Out(step)
+        The next bits of the stream, the first one lowest.
     valid : Out(1)
         The bits of the next member can be read.
     done : In(1)
@@ -72,6 +76,9 @@ class NoisePlane(wiring.Component):
 
     seed: Signal
     members: Signal
+    test: Signal
+    take: Signal
+    bits: Signal
     valid: Signal
     done: Signal
     enable: Signal
@@ -105,6 +112,9 @@ class NoisePlane(wiring.Component):
             {
                 "seed": In(lfsr_width),
                 "members": In(member_bits),
+                "test": In(1),
+                "take": In(1),
+                "bits": Out(noise_step(layer, lfsr_width)),
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
@@ -142,6 +152,7 @@ class NoisePlane(wiring.Component):
 
         # Drawing: one side after the other.
         started = Signal()
+        room = Signal()
         draw = Signal()
         drawn = Signal(index_bits(layer.noise_bits // step))
         last_draw = Signal()
@@ -149,16 +160,19 @@ class NoisePlane(wiring.Component):
         filled = [*sides.values()][-1].filled
         m.d.sync += started.eq(1)
         m.d.comb += [
-            draw.eq(started & ~full.bit_select(write_half, 1) & ~filled),
+            room.eq(~full.bit_select(write_half, 1) & ~filled),
+            draw.eq(started & Mux(self.test, self.take, room)),
+            self.bits.eq(lfsr.bits),
             last_draw.eq(drawn == layer.noise_bits // step - 1),
             lfsr.seed.eq(self.seed),
-            lfsr.load.eq(~started | (draw & last_draw & restart)),
+            lfsr.load.eq(~started | (draw & last_draw & restart & ~self.test)),
             lfsr.advance.eq(draw),
         ]
         ends = [*accumulate(side.length // step for side in sides.values())]
         for side, start, end in zip(sides.values(), [0, *ends], ends, strict=False):
             begun = drawn >= start if start else 1
-            m.d.comb += side.draw.eq(draw & begun & (drawn < end if end != ends[-1] else 1))
+            begun = begun & (drawn < end if end != ends[-1] else 1)
+            m.d.comb += side.draw.eq(draw & ~self.test & begun)
         with m.If(draw):
             m.d.sync += drawn.eq(Mux(last_draw, 0, drawn + 1))
         with m.If(filled):

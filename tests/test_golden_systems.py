@@ -223,6 +223,7 @@ def test_blocks_and_lines(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = logits(network, images)
     for constant, size in (
         ("golden.network.BLOCK", 3),
+        ("golden.network.LEAST", 1),
         ("golden.network.HELD", 500),
         ("golden.layer.CACHED", 5000),
         ("golden.layer.CACHED", 500),

@@ -12,6 +12,7 @@ from amaranth.hdl import Signal
 import hdl.control
 from bbnn.description import Network
 from bbnn.interface import ADDRESS_BITS, registers
+from bbnn.schedule import stream_bits
 from blocks import Recording, packed, play
 from hdl.control import Control
 from lite import OKAY, SLVERR, Manager
@@ -71,7 +72,7 @@ def test_every_writable_register_keeps_what_is_written(network: Network, stall: 
     bench = Bench(network, stalls(stall))
     names = [register.name for register in registers(network) if register.access == "rw"]
     values = {name: 0xA5000000 + 17 * index for index, name in enumerate(names)}
-    values |= {"CONTROL": 0b10, "MEMBERS": 5}
+    values |= {"CONTROL": 0b10, "MEMBERS": 5, "TEST_STREAM": len(stream_bits(network))}
 
     async def steps(ctx: Any) -> None:
         for name, value in values.items():
@@ -79,6 +80,7 @@ def test_every_writable_register_keeps_what_is_written(network: Network, stall: 
         for name, value in {**state(network), **values}.items():
             assert await bench.read(ctx, name) == value, name
         assert ctx.get(bench.dut.members) == 5
+        assert ctx.get(bench.dut.test_stream) == values["TEST_STREAM"]
         assert ctx.get(bench.dut.member_logits)
         assert not ctx.get(bench.dut.run)
         seeds = packed([values[name] for name in names if name.startswith("SEED")], 32)
@@ -87,7 +89,7 @@ def test_every_writable_register_keeps_what_is_written(network: Network, stall: 
     bench.run(steps)
 
 
-MEMBERS, CONTROL, SEED = 0x14, 0x0C, 0x40
+MEMBERS, CONTROL, STREAM, SEED = 0x14, 0x0C, 0x2C, 0x40
 # Case: (what CONTROL is before, address, data, strobe).
 REFUSED = {
     **{
@@ -100,6 +102,9 @@ REFUSED = {
     "members-of-17-bits": (0, MEMBERS, 2**16 + 1, 0b1111),
     "negative-members": (0, MEMBERS, 2**32 - 1, 0b1111),
     "members-while-running": (1, MEMBERS, 2, 0b1111),
+    "unknown-stream": (0, STREAM, len(stream_bits(NARROW)) + 1, 0b1111),
+    "stream-of-17-bits": (0, STREAM, 2**16 + 1, 0b1111),
+    "stream-while-running": (1, STREAM, 1, 0b1111),
     "seed-while-running": (1, SEED, 2, 0b1111),
     "seed-zero-while-running": (1, SEED, 0, 0b1111),
     "unknown-control-bit": (0, CONTROL, 0b100, 0b1111),
@@ -113,7 +118,7 @@ REFUSED = {
     },
     **{
         f"address-{address:#x}": (0, address, 1, 0b1111)
-        for address in (MEMBERS + 1, MEMBERS + 2, CONTROL + 3, 0x2C, 0x4C, 0x800 + MEMBERS, 0xFFC)
+        for address in (MEMBERS + 1, MEMBERS + 2, CONTROL + 3, 0x34, 0x4C, 0x800 + MEMBERS, 0xFFC)
     },
 }
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,7 +17,8 @@ from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import save_network
 from bbnn.schedule import member_cycles
-from networks import random_network
+from networks import random_images, random_network
+from systems import conv_network
 from test_sim_faults import altered, never_fires
 
 MODEL = replace(
@@ -98,9 +100,24 @@ def test_bad_options(model: Path, options: tuple[str, ...], message: str) -> Non
 
 def test_images_that_do_not_fit(model: Path) -> None:
     save_network(random_network(), model)
-    result = simulate(model, "--images", "1")
+    result = simulate(model, "--images", "1", "--dataset", "mnist-1000")
     assert isinstance(result.exception, InputError)
-    assert str(result.exception).startswith("images must be of shape (N, 12) or (N, *(1, 12, 1))")
+    wanted = "mnist-1000 must be images of shape (N, 1, 12, 1), which random_network takes"
+    assert str(result.exception).startswith(wanted)
+
+
+@pytest.mark.icarus
+def test_images_of_a_file(model: Path, tmp_path: Path) -> None:
+    """Any shape that the network takes, and noise where no set has it."""
+    network = conv_network(input_shape=(5, 4, 3), members=1)
+    save_network(network, model)
+    path = tmp_path / "images.npy"
+    np.save(path, random_images(network, 2))
+    for options, name in ((("--dataset", str(path)), str(path)), ((), "noise")):
+        result = simulate(model, "--images", "2", *options, "--json")
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert (told["dataset"], told["images_equal"]) == (name, 2)
 
 
 def test_missing_simulator(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

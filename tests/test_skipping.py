@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbnn.description import Network, Window
+from bbnn.description import Network, Window, deterministic
 from bbnn.errors import InputError
 from bbnn.interface import pack_pixels
 from bbnn.schedule import neurons, stage_cycles
@@ -26,6 +26,13 @@ from systems import CASES, Block, build, drop, skipping
 from test_data_path import compare, seed_word
 
 SKIPPING = [name for name in CASES if name.startswith("skipping")]
+
+
+def test_what_skips_without_dropout() -> None:
+    """In the deterministic pass signs are never 0, levels still are."""
+    for name, skips in (("spatial", [True, False, False]), ("quantised", [True] * 4)):
+        layers = deterministic(CASES[f"skipping-{name}"]()).layers
+        assert [layer.folding.skip_zeros for layer in layers][: len(skips)] == skips
 
 
 @pytest.mark.parametrize("name", SKIPPING)

@@ -40,7 +40,10 @@ FRACTION_BITS = 10
 QUANTISER_BITS = 12
 """Bits of the largest scale of a quantised ReLU: its steps are right to one part in 4,096."""
 DROPOUT_BITS = 8
-SEEDS = (0x9E3779B9, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A2646C, 0xFD7046C5)
+SEEDS = (
+    *(0x9E3779B9, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A2646C, 0xFD7046C5),
+    *(0xB492B66F, 0x6A09E667, 0x3C6EF372, 0xA54FF53A, 0x510E527F),
+)
 """First LFSR states, one per layer: unrelated bit patterns with about as many ones as zeros."""
 SCALE_SEED = 0xB55A4F09
 

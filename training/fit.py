@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bbnn.data import Images, Labels
+from training.augment import augmented
 from training.model import Model
 from training.settings import Settings
 
@@ -66,9 +67,8 @@ def fit(model: Model, train: Examples, settings: Settings, progress: Progress) -
         total = 0.0
         order = torch.randperm(count, generator=generator)[: steps * settings.batch]
         for batch in order.split(settings.batch):
-            pixels = train.pixels[batch]
-            kept = torch.rand(pixels.shape, generator=generator) >= settings.pixel_dropout
-            logits = model(pixels * kept, model.sample(generator))
+            pixels = augmented(train.pixels[batch], model.shape, settings, generator)
+            logits = model(pixels, model.sample(generator))
             loss = functional.cross_entropy(logits, train.labels[batch])
             for optimizer in optimizers:
                 optimizer.zero_grad()

@@ -100,31 +100,43 @@ class BinaryLayer(nn.Module):
             drive = drive * draw.kept[:, None, None]
         shape = (window.channels, window.kernel, window.kernel)
         kernels = draw.weights.T.reshape(-1, *shape)
-        return functional.conv2d(drive, kernels, stride=window.stride, padding=window.padding)
+        if self.training:
+            # Rounds the sums to 8 bits, in 0.6 of the time; all that enters them is exact.
+            drive, kernels = drive.bfloat16(), kernels.bfloat16()
+        sums = functional.conv2d(drive, kernels, stride=window.stride, padding=window.padding)
+        return sums.to(self.lam.dtype)
 
     def scaled(self, sums: Tensor, draw: Draw) -> Tensor:
         """Return the sums times alpha, of a member that does not leave it out."""
         if self.alpha is None or draw.dropped:
             return sums
-        return sums * (self.alpha if sums.dim() == 2 else self.alpha[:, None, None])
+        return sums * _columns_of(self.alpha, sums)
+
+    def scaled_sums(self, drive: Tensor, draw: Draw) -> Tensor:
+        """Return what batch norm sees: sums times alpha, already pooled where pools take maxima.
+
+        All that follows is monotonic, so the maximum of the sums becomes the maximum of the
+        outputs, at a quarter of the work, and the gradient reaches the sum that decided.
+        """
+        sums = self.scaled(self.sums(drive, draw), draw)
+        pool = self.block.pool
+        return functional.max_pool2d(sums, pool.size) if pool and pool.kind == "max" else sums
 
     def forward(self, drive: Tensor, draw: Draw) -> Tensor:
         """Return the layer's outputs; those of the last, which has no activation, are logits."""
-        sums = self.scaled(self.sums(drive, draw), draw)
-        normal = self.norm(sums.movedim(1, -1).flatten(0, -2)) * self.gain + self.bias
-        if sums.dim() == 4:
-            normal = normal.unflatten(0, (len(sums), *sums.shape[2:])).movedim(-1, 1)
-        return normal
+        sums = self.scaled_sums(drive, draw)
+        norm = self.norm
+        state = (norm.running_mean, norm.running_var)
+        normal = functional.batch_norm(sums, *state, training=self.training, eps=norm.eps)
+        return normal * self.gain + _columns_of(self.bias, sums)
 
     def activate(self, normal: Tensor) -> Tensor:
         """Return what the next layer is driven with."""
         block, pool = self.block, self.block.pool
         active = quantise(normal, block.levels, block.step) if block.levels else sign(normal)
-        if pool is None:
-            return active
-        if pool.kind == "max":
-            return functional.max_pool2d(active, pool.size)
-        return functional.avg_pool2d(active, pool.size) * pool.size**2
+        if pool and pool.kind == "sum":
+            return functional.avg_pool2d(active, pool.size) * pool.size**2
+        return active
 
     def set_statistics(self, mean: Tensor, variance: Tensor) -> None:
         """Replace what batch norm takes for the mean and the variance of the scaled sums."""
@@ -163,6 +175,11 @@ class _PassStraight(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0], None
+
+
+def _columns_of(values: Tensor, sums: Tensor) -> Tensor:
+    """Return `values`, one a column, in a shape that joins `sums` or maps of them."""
+    return values if sums.dim() == 2 else values[:, None, None]
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -86,7 +86,7 @@ class Model(nn.Module):
                 count, total = 0, torch.zeros_like(moments)
                 for part in pixels.split(CALIBRATION_BATCH):
                     drive = self.hidden(part, draw, index)
-                    sums = layer.scaled(layer.sums(drive, draw[index]), draw[index])
+                    sums = layer.scaled_sums(drive, draw[index])
                     flat = sums.movedim(1, -1).flatten(0, -2).double()
                     total += torch.stack([flat.sum(0), (flat**2).sum(0)])
                     count += len(flat)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bbnn.data import load
+from bbnn.data import Images, Labels, load
 from bbnn.data.sets import by_name
 from bbnn.description import Ensemble, Network, ScaleDropout
 from training.block import Block
@@ -25,16 +25,21 @@ Progress = Callable[[int, float, float], None]
 class Recipe:
     """How a network comes about.
 
-    name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : the data set
-    that its uncertainty is measured with. members : T of its ensemble.
+    name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : names of the
+    images that its uncertainty is measured with, `bbnn.data.ood`'s. members : T of its ensemble.
     """
 
     name: str
     data_set: str
-    ood: str
+    ood: tuple[str, ...]
     blocks: tuple[Block, ...]
     settings: Settings
     members: int = 10
+
+
+def held_out(images: Images, labels: Labels) -> tuple[Images, Labels]:
+    """Return the validation images of a training set, and their labels."""
+    return images[-VALIDATION:], labels[-VALIDATION:]
 
 
 def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
@@ -51,18 +56,18 @@ def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
     torch.set_num_threads(1)
     images, labels = load(recipe.data_set, "train")
     chosen = examples(images[:-VALIDATION], labels[:-VALIDATION])
-    held_out = examples(images[-VALIDATION:], labels[-VALIDATION:])
+    validation = examples(*held_out(images, labels))
     generator = torch.Generator().manual_seed(settings.seed)
     shape = images.shape[1:]
     model = Model(recipe.blocks, shape, settings.spread, settings.gain, generator)
 
     def after_epoch(epoch: int, loss: float) -> None:
         draws = torch.Generator().manual_seed(epoch)
-        progress(epoch, loss, accuracy_and_nll(model, held_out, 1, draws)[0])
+        progress(epoch, loss, accuracy_and_nll(model, validation, 1, draws)[0])
 
     fit(model, chosen, settings, after_epoch)
     draws = torch.Generator().manual_seed(settings.seed)
-    accuracy, nll = accuracy_and_nll(model, held_out, VALIDATION_MEMBERS, draws)
+    accuracy, nll = accuracy_and_nll(model, validation, VALIDATION_MEMBERS, draws)
     figures = {
         "recipe": told(recipe, settings, len(chosen.labels), torch.__version__),
         "validation": {"members": VALIDATION_MEMBERS, "accuracy": accuracy, "nll": nll},

@@ -23,8 +23,13 @@ MLP = Settings(
     sharpness=1.2,
     calibration_images=10_000,
     calibration_members=20,
+    shift=0,
+    flip=False,
 )
-CONV = dataclasses.replace(MLP, epochs=8, calibration_images=2_000, calibration_members=10)
+CONV = dataclasses.replace(
+    MLP, epochs=10, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
+)
+VGG = dataclasses.replace(CONV, epochs=10, shift=3, flip=True)
 MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
 
 
@@ -42,6 +47,16 @@ def mlp(
         )
         for index, columns in enumerate(sizes)
     )
+
+
+SFC = tuple(
+    dataclasses.replace(block, bernoulli=block.name in ("hidden_1", "hidden_2"))
+    for block in mlp((256, 256, 256, 10), ((56, 64), (32, 32), (32, 32), (32, 10)))
+)
+"""The size of FINN's smallest network; what is random lies behind its large first layer.
+
+The output is not: its ten columns would let a noise plane fill by two bits a cycle only.
+"""
 
 
 def conv(
@@ -99,44 +114,73 @@ def conv(
     return first, second, hidden, output
 
 
+def vgg(width: int, fully: int, levels: int) -> tuple[Block, ...]:
+    """Return VGGBinaryConnect on 32 x 32 colour images; its own width is 128, with fully = 1024.
+
+    Twice 3x3 x width - 3x3 x width - pool, the width doubled each time, then two fully connected
+    layers and the output (Courbariaux, Bengio, David, "BinaryConnect", arXiv:1511.00363).
+    """
+    blocks = []
+    channels, size = 3, 32
+    for stage in range(3):
+        columns = width << stage
+        for second in (False, True):
+            blocks.append(
+                Block(
+                    name=f"conv_{2 * stage + second}",
+                    columns=columns,
+                    folding=Folding(lanes_in=9 * min(channels, 8), lanes_out=min(columns, 16)),
+                    window=Window(height=size, width=size, channels=channels, kernel=3, padding=1),
+                    pool=MAX if second else None,
+                    levels=levels,
+                )
+            )
+            channels = columns
+        size //= 2
+    lanes = ((64, 8), (64, 8), (32, 10))
+    return (*blocks, *mlp((fully, fully, 10), lanes, levels=levels))
+
+
+GREY = {
+    "conv": conv(),
+    "spatial": conv(bernoulli=False, dropout=0.15),
+    "scale": conv(bernoulli=False, scale_dropout=0.3),
+    "levels": conv(levels=3, pool=SUM),
+}
+"""What is trained on both grey data sets."""
+
 RECIPES = {
     "fashion-mlp": Recipe(
         name="fashion_mlp",
         data_set="fashion-mnist",
-        ood="mnist",
+        ood=("mnist", "noise"),
         blocks=mlp((256, 256, 10), ((56, 32), (32, 16), (32, 10))),
         settings=MLP,
     ),
     "mnist-mlp": Recipe(
         name="mnist_mlp",
         data_set="mnist",
-        ood="fashion-mnist",
-        blocks=mlp((256, 256, 256, 10), ((56, 32), (32, 16), (32, 16), (32, 10))),
-        settings=MLP,
+        ood=("fashion-mnist", "noise"),
+        blocks=SFC,
+        settings=dataclasses.replace(MLP, epochs=60, pixel_dropout=0.05),
     ),
-    "mnist-conv": Recipe(
-        name="mnist_conv", data_set="mnist", ood="fashion-mnist", blocks=conv(), settings=CONV
-    ),
-    "mnist-spatial": Recipe(
-        name="mnist_spatial",
-        data_set="mnist",
-        ood="fashion-mnist",
-        blocks=conv(bernoulli=False, dropout=0.15),
-        settings=CONV,
-    ),
-    "mnist-scale": Recipe(
-        name="mnist_scale",
-        data_set="mnist",
-        ood="fashion-mnist",
-        blocks=conv(bernoulli=False, scale_dropout=0.3),
-        settings=CONV,
-    ),
-    "mnist-levels": Recipe(
-        name="mnist_levels",
-        data_set="mnist",
-        ood="fashion-mnist",
-        blocks=conv(levels=3, pool=SUM),
-        settings=CONV,
+    **{
+        f"{data_set.split('-')[0]}-{kind}": Recipe(
+            name=f"{data_set.split('-')[0]}_{kind}",
+            data_set=data_set,
+            ood=(ood, "noise"),
+            blocks=blocks,
+            settings=CONV,
+        )
+        for kind, blocks in GREY.items()
+        for data_set, ood in (("mnist", "fashion-mnist"), ("fashion-mnist", "mnist"))
+    },
+    "cifar-vgg": Recipe(
+        name="cifar_vgg",
+        data_set="cifar-10",
+        ood=("shuffled", "noise"),
+        blocks=vgg(width=32, fully=256, levels=3),
+        settings=VGG,
     ),
 }
 """By the name of the file that ships."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import click
 from amaranth.hdl import Module, Signal, Value, unsigned
@@ -16,11 +16,9 @@ from rich.progress import track
 from rich.table import Table
 
 from bbnn.cli import emit
-from hdl.lanes import Lanes
+from hdl.lanes import DriveKind, Lanes
 from hdl.verilog import verilog_of
 
-Kind = Literal["unsigned", "sign"]
-KINDS: tuple[Kind, ...] = ("unsigned", "sign")
 BITS = (0, 1, 2, 4, 8)
 PART = "xc7z020clg400-1"
 
@@ -33,17 +31,19 @@ class Naive(wiring.Component):
     """
 
     drive: Signal
+    driven: Signal
     codes: data.View
     words: data.View
     counts: data.View
 
-    def __init__(self, *, lanes_in: int, lanes_out: int, drive_kind: Kind) -> None:
+    def __init__(self, *, lanes_in: int, lanes_out: int, drive_kind: DriveKind) -> None:
         self.lanes_in, self.lanes_out, self.drive_kind = lanes_in, lanes_out, drive_kind
         lanes = lanes_in * lanes_out
         counts = data.ArrayLayout(unsigned(bits_for(lanes_in)), lanes_out)
         super().__init__(
             {
                 "drive": In(lanes_in),
+                **({"driven": In(lanes_in)} if drive_kind == "masked" else {}),
                 "codes": In(data.ArrayLayout(9, lanes)),
                 "words": In(data.ArrayLayout(8, lanes)),
                 "counts": Out(counts),
@@ -58,9 +58,11 @@ class Naive(wiring.Component):
                 index = row * self.lanes_out + column
                 lane = Signal(name=f"lane_{row}_{column}")
                 weight = self.words[index] < self.codes[index]
-                driven = self.drive[row]
-                sign = self.drive_kind == "sign"
-                m.d.comb += lane.eq(~(driven ^ weight) if sign else driven & weight)
+                drive = self.drive[row]
+                same = drive & weight if self.drive_kind == "unsigned" else ~(drive ^ weight)
+                m.d.comb += lane.eq(
+                    self.driven[row] & same if self.drive_kind == "masked" else same
+                )
                 lanes.append(lane)
             m.d.comb += self.counts[column].eq(_sum(lanes))
         return m
@@ -78,13 +80,16 @@ def _sum(values: list[Value]) -> Value:
 def command(lanes_in: int, lanes_out: int, as_json: bool) -> None:
     """Synthesize lanes of 0 to 8 probability bits and print their LUTs, per lane.
 
+    For drives of bits, of signs, and of signs that padding or dropout can turn into 0 (masked).
     Combinational, so that nothing but LUTs and carry chains is counted. The naive lanes compare a
     code with an independent 8-bit word each, and add with `+`.
 
     Example: bbnn bench lanes --lanes-in 32 --lanes-out 8
     """
     shape = {"lanes_in": lanes_in, "lanes_out": lanes_out}
-    runs: list[tuple[Kind, int | None]] = [(kind, b) for kind in KINDS for b in (None, *BITS)]
+    runs: list[tuple[DriveKind, int | None]] = [
+        (kind, bits) for kind in get_args(DriveKind) for bits in (None, *BITS)
+    ]
     naive = 0.0
     results = []
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +116,7 @@ def command(lanes_in: int, lanes_out: int, as_json: bool) -> None:
         show(result)
 
 
-def design(lanes_in: int, lanes_out: int, kind: Kind, bits: int | None) -> wiring.Component:
+def design(lanes_in: int, lanes_out: int, kind: DriveKind, bits: int | None) -> wiring.Component:
     """Return lanes of so many probability bits with one noise bit each, or the naive ones."""
     if bits is None:
         return Naive(lanes_in=lanes_in, lanes_out=lanes_out, drive_kind=kind)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.errors import require
+from bbnn.errors import InputError, require
 from bbnn.model_file import digest, load
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def command(
     Example: bbnn bitstream models/fashion-mlp.safetensors --board pynq-z2
     """
     from boards import open_flow, vivado
+    from boards.fit import TooLargeError, nearest_that_fits, part_of
     from boards.plan import write_plan
     from boards.platforms import board_named
     from boards.shell import Shell
@@ -68,14 +69,19 @@ def command(
             vivado.build(network.name, folder)
             result = None
         else:
-            result = open_flow.build(
-                network.name,
-                board.part,
-                clock,
-                folder,
-                installed,
-                lambda done, what: bar.update(task, completed=done, description=what),
-            )
+            try:
+                result = open_flow.build(
+                    network.name,
+                    board.part,
+                    clock,
+                    folder,
+                    installed,
+                    lambda done, what: bar.update(task, completed=done, description=what),
+                )
+            except TooLargeError as error:
+                bar.update(task, description="look for a folding that fits", total=None)
+                nearest = nearest_that_fits(network, part_of(board.part), error)
+                raise InputError(f"{error}; {nearest}") from None
     about = describe(network, board, clock, folder, result)
     beside = folder / "bitstream.json.part"
     beside.write_text(json.dumps(about, indent=2) + "\n")

@@ -22,7 +22,7 @@ from bbnn.data.sets import DATA_SETS, SPLITS, DataSet, by_name
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Look for the four IDX files here and nowhere else.",
+    help="Look for the set's files here and nowhere else.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, folder: Path | None, as_json: bool) -> None:

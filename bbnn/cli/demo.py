@@ -16,7 +16,8 @@ from rich.table import Table
 
 from bbnn import data
 from bbnn.cli import emit
-from bbnn.cli.evaluate import default_ood, draw, ood_images
+from bbnn.cli.evaluate import draw
+from bbnn.cli.images import default_ood
 from bbnn.cli.simulate import summary
 from bbnn.errors import require_int
 from bbnn.model_file import load
@@ -54,8 +55,7 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
     images, labels = data.load(data.SAMPLE)
     require_int("--images", count, 1, len(images))
     members = network.ensemble.members
-    ood = default_ood(data.SAMPLE)
-    strange = ood_images(ood, len(images))
+    ood = {name: data.ood(name, images) for name in default_ood(data.SAMPLE)}
 
     with stages() as stage, ThreadPoolExecutor(1) as beside:
         writes = stage("write the Verilog", 1)
@@ -64,8 +64,9 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
         # Synthesis takes one core while the simulator is built and run on the other.
         synthesizes = stage(f"synthesize for {PART}", None)
         synthesis = beside.submit(synthesize, verilog, network.name, PART, output / "synthesis")
-        evaluates = stage("evaluate", (len(images) + len(strange)) * members)
-        outcome = evaluate(network, images, labels, strange, members, progress=evaluates)
+        work = sum(map(len, (images, *ood.values()))) * (members + 1)
+        evaluates = stage("evaluate", work)
+        outcome = evaluate(network, images, labels, ood, members, progress=evaluates)
         bars: dict[str, Callable[[int], None]] = {}
         totals = {"build": 1, "simulate": count, "golden": count * members, "locate": None}
 
@@ -90,9 +91,9 @@ def command(model: Path, count: int, output: Path, as_json: bool) -> None:
         resources.require_no_dsp()
         synthesizes(1)
 
-    told = {"model": network.name, "dataset": data.SAMPLE, "ood": ood, **outcome.figures}
+    told = {"model": network.name, "dataset": data.SAMPLE, **outcome.figures}
     picture = output / "report.png"
-    draw(picture, network, images, labels, strange, outcome, {**told, "average": "softmax"})
+    draw(picture, network, images, labels, ood, outcome, {**told, "average": "softmax"})
     result = {
         "evaluation": told,
         "simulation": summary(network, verdict, count, members),
@@ -129,7 +130,7 @@ def stages() -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
 def show(result: dict[str, Any], console: Console) -> None:
     """Print the one summary."""
     simulated, measured = result["simulation"], result["evaluation"]
-    entropy = measured["entropy"]
+    entropy, single = measured["entropy"], measured["deterministic"]
     colour = "green" if simulated["equal"] else "red"
     rows = Table(box=None, show_header=False, pad_edge=False)
     rows.add_column(style="bold")
@@ -145,11 +146,18 @@ def show(result: dict[str, Any], console: Console) -> None:
         f"   on {measured['images']:,} images of {measured['dataset']}",
     )
     rows.add_row(
-        "mean entropy",
-        f"right {entropy['right']:.3f}   wrong {entropy['wrong']:.3f}   out of distribution"
-        f" {entropy['ood']:.3f} ({measured['ood_images']:,} of {measured['ood']})   AUROC"
-        f" {entropy['auroc']:.3f}",
+        "deterministic pass",
+        f"{single['accuracy']:.4f}   NLL {single['nll']:.4f}   ECE {single['ece']:.4f}",
     )
+    rows.add_row(
+        "mean entropy",
+        f"right {entropy['right']:.3f}   wrong {entropy['wrong']:.3f}",
+    )
+    for name, found in measured["ood"].items():
+        rows.add_row(
+            f"{found['images']:,} of {name}",
+            "mean entropy {mean:.3f}   AUROC {auroc:.3f}".format(**found["entropy"]),
+        )
     rows.add_row(
         "cycles per member",
         f"{simulated.get('cycles_per_member_measured')} measured,"

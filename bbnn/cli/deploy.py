@@ -41,6 +41,7 @@ def command(
     """
     from boards.shell.deploy import about, deploy
     from golden.network import checked_members, logits
+    from golden.self_test import TESTED, random_words
 
     network = load(model)
     require(bit.is_file(), str(bit), "a bitstream", "missing")
@@ -52,7 +53,8 @@ def command(
     with Console(stderr=True).status("evaluating the golden model"):
         golden = logits(network, images, checked_members(network, members))
     folder = output or Path("build") / network.name / "deploy"
-    names = deploy(network, bit, images, labels, golden, folder, clock)
+    words = random_words(network, TESTED)
+    names = deploy(network, bit, images, labels, golden, words, folder, clock)
     result = {
         "folder": str(folder),
         "files": names,

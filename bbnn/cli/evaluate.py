@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,13 @@ from rich.table import Table
 
 from bbnn import data
 from bbnn.cli import emit
-from bbnn.data.files import Images, Labels, locate
-from bbnn.data.sets import by_name
+from bbnn.cli.images import default_ood, default_test, require_shape
+from bbnn.data import Images, Labels
 from bbnn.description import Network
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
 from golden.evaluation import Average, Evaluation, Scores, evaluate
-
-NOISE = "noise"
-NOISE_SEED = 1
+from golden.network import checked_members
 
 
 @click.command()
@@ -30,12 +28,15 @@ NOISE_SEED = 1
 @click.option(
     "--dataset",
     type=click.Choice(data.NAMES),
-    help=f"Test images [fashion-mnist if it is here, else {data.SAMPLE}].",
+    help="Test images [the set whose classes MODEL names, or its sample if it is not here].",
 )
 @click.option(
     "--ood",
-    type=click.Choice([*data.NAMES, NOISE]),
-    help="Images that the network should not know [the other of mnist and fashion-mnist].",
+    "ood_names",
+    multiple=True,
+    type=click.Choice(data.OOD_NAMES),
+    help="Images that the network should not know; may be repeated [the other of mnist and"
+    " fashion-mnist, and noise; for cifar-10 noise, and its own images with shuffled pixels].",
 )
 @click.option("--members", type=int, help="Members per image [the model's own].")
 @click.option("--images", "count", type=int, help="Take the first so many of each [all].")
@@ -51,7 +52,7 @@ NOISE_SEED = 1
 def command(
     model: Path,
     dataset: str | None,
-    ood: str | None,
+    ood_names: tuple[str, ...],
     members: int | None,
     count: int | None,
     average: Average,
@@ -61,48 +62,34 @@ def command(
     """Measure how often MODEL is right, and whether it knows when it is not.
 
     Runs every member of the ensemble on real test images, and on images out of distribution (OOD),
-    with the integers of the hardware.
+    with the integers of the hardware; beside it a single pass with the likelier of each weight's
+    two values.
 
-    Example: bbnn evaluate models/fashion-mlp.safetensors --ood mnist
+    Example: bbnn evaluate models/fashion-mlp.safetensors --ood mnist --ood noise
     """
     network = load(model)
     if picture is not None:
         require(picture.parent.is_dir(), "--report", "a file in an existing folder", str(picture))
-    dataset = dataset or default_dataset()
-    ood = ood or default_ood(dataset)
+    dataset = dataset or default_test(network)
     images, labels = data.load(dataset)
+    require_shape(network, dataset, images)
     if count is not None:
         require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
-    strange = ood_images(ood, len(images))
-    work = (len(images) + len(strange)) * (members or network.ensemble.members)
-    with progress(f"{network.name} on {dataset} and {ood}", work) as advance:
-        outcome = evaluate(network, images, labels, strange, members, average, advance)
-    told = {"model": network.name, "dataset": dataset, "ood": ood, "average": average}
-    told |= outcome.figures
+    ood = {name: data.ood(name, images) for name in ood_names or default_ood(dataset)}
+    for name, each in ood.items():
+        require_shape(network, name, each)
+    members = checked_members(network, members)
+    work = sum(map(len, (images, *ood.values()))) * (members + 1)
+    with progress(f"{network.name} on {dataset}, {', '.join(ood)}", work) as advance:
+        outcome = evaluate(network, images, labels, ood, members, average, advance)
+    told = {"model": network.name, "dataset": dataset, "average": average} | outcome.figures
     if picture is not None:
-        draw(picture, network, images, labels, strange, outcome, told)
+        draw(picture, network, images, labels, ood, outcome, told)
     if as_json:
         emit(told)
     else:
         show(told, Console())
-
-
-def default_dataset() -> str:
-    """Return the full Fashion-MNIST where it is found, else the sample that ships."""
-    return "fashion-mnist" if locate(by_name("fashion-mnist")) else data.SAMPLE
-
-
-def default_ood(dataset: str) -> str:
-    """Return the other data set; its sample for a sample, or where the full set is not here."""
-    other = "fashion-mnist" if dataset.startswith("mnist") else "mnist"
-    sampled = dataset in data.SAMPLES or not locate(by_name(other))
-    return next(sample for sample, of in data.SAMPLES.items() if of == other) if sampled else other
-
-
-def ood_images(name: str, count: int) -> Images:
-    """Return the first `count` images of the data set `name`, or so many of noise."""
-    return data.noise(count, NOISE_SEED) if name == NOISE else data.load(name)[0][:count]
 
 
 @contextmanager
@@ -115,30 +102,68 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def show(told: dict[str, Any], console: Console) -> None:
-    """Print the figures of `evaluate` with the names of model and data sets."""
+    """Print the figures of `evaluate` with the names of model and data set."""
     console.print(
         f"[bold]{told['model']}[/] on {told['images']:,} images of {told['dataset']}, "
         f"{told['members']} members, their {told['average']} averaged\n"
     )
-    quality = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("accuracy", "NLL", "ECE", "Brier"):
-        quality.add_column(heading, justify="right")
-    quality.add_row(*(f"{told[name]:.4f}" for name in ("accuracy", "nll", "ece", "brier")))
+    passes = {"ensemble": told, "deterministic pass": told["deterministic"]}
+    quality = _table("", "accuracy", "NLL", "ECE", "Brier")
+    for name, each in passes.items():
+        quality.add_row(name, *(f"{each[key]:.4f}" for key in ("accuracy", "nll", "ece", "brier")))
     console.print(quality)
-    doubt = Table(box=None, pad_edge=False, header_style="bold")
-    doubt.add_column("mean in nats")
-    for heading in ("right", "wrong", "OOD", "AUROC", "FPR95"):
-        doubt.add_column(heading, justify="right")
-    for name in ("entropy", "mutual_information"):
-        values = [told[name][key] for key in ("right", "wrong", "ood", "auroc", "fpr95")]
-        cells = ("-" if value is None else f"{value:.3f}" for value in values)
-        doubt.add_row(name.replace("_", " "), *cells)
+    rows = [
+        (each, doubt, f"{doubt.replace('_', ' ')}{', ' + name if each is not told else ''}")
+        for name, each in passes.items()
+        for doubt in ("entropy", "mutual_information")
+        if doubt in each
+    ]
+    means = _table("mean in nats", "right", "wrong", *told["ood"])
+    for each, doubt, title in rows:
+        strange = (found[doubt]["mean"] for found in each["ood"].values())
+        means.add_row(title, *map(_figure, (each[doubt]["right"], each[doubt]["wrong"], *strange)))
     console.print()
-    console.print(doubt)
+    console.print(means)
+    detection = _table("AUROC, FPR95 against", *told["ood"])
+    for each, doubt, title in rows:
+        detection.add_row(
+            title,
+            *("{auroc:.3f}, {fpr95:.3f}".format(**found[doubt]) for found in each["ood"].values()),
+        )
+    console.print()
+    console.print(detection)
+    counts = ", ".join(f"{found['images']:,} of {name}" for name, found in told["ood"].items())
     console.print(
-        f"\nOOD: {told['ood_images']:,} images of {told['ood']}. "
-        f"{told['image_members_per_second']:,.0f} image-members/s."
+        f"\nOut of distribution: {counts}. {told['image_members_per_second']:,.0f} image-members/s."
     )
+    if "events" in told:
+        console.print()
+        console.print(_events(told["events"]))
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _events(told: dict[str, Any]) -> Table:
+    table = _table("per inference, over the images", "spikes", "synaptic events")
+    for name, counts in [*told["layers"].items(), ("total", told)]:
+        table.add_row(
+            name,
+            *(
+                "-" if each is None else "{mean:,.0f} ± {deviation:,.0f}".format(**each)
+                for each in (counts["spikes"], counts["synaptic_events"])
+            ),
+        )
+    return table
 
 
 def draw(
@@ -146,11 +171,11 @@ def draw(
     network: Network,
     images: Images,
     labels: Labels,
-    ood_images: Images,
+    ood: Mapping[str, Images],
     outcome: Evaluation,
     told: dict[str, Any],
 ) -> None:
-    """Write the picture of an evaluation; `told` names model and data sets."""
+    """Write the picture of an evaluation, strangers of the first set; `told` names the rest."""
     # Here, because it takes a second to import.
     from bbnn import report
 
@@ -160,6 +185,7 @@ def draw(
         )
 
     diagram = outcome.reliability
+    first = next(iter(ood))
     report.draw(
         path,
         title=told["model"].replace("_", " "),
@@ -170,8 +196,8 @@ def draw(
         classes=network.classes,
         test=sample(images, outcome.test),
         labels=labels,
-        ood=sample(ood_images, outcome.ood),
-        ood_name=told["ood"],
+        ood=sample(ood[first], outcome.ood[first]),
+        ood_name=first,
         calibration=report.Calibration(
             share=diagram.share,
             accuracy=diagram.accuracy,
@@ -182,6 +208,6 @@ def draw(
             (f"{100 * told['accuracy']:.1f} %", "accuracy"),
             (f"{told['nll']:.3f}", "NLL"),
             (f"{told['ece']:.3f}", "ECE"),
-            (f"{told['entropy']['auroc']:.3f}", "OOD AUROC"),
+            (f"{told['ood'][first]['entropy']['auroc']:.3f}", "OOD AUROC"),
         ],
     )

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.errors import require
-from bbnn.folding import Fold, fold, layer_cost
+from bbnn.errors import InputError, require
+from bbnn.folding import Fold, fastest, fold, layer_cost
 from bbnn.model_file import load, save_network
 
 
@@ -39,7 +39,14 @@ def command(
     require(rate > 0, "--target-fps", "more than 0", rate)
     require(clock > 0, "--clock", "more than 0", clock)
     with Console(stderr=True).status("choosing lanes"):
-        found = fold(network, int(1e6 * clock / rate), chosen.lut, chosen.bram36)
+        try:
+            found = fold(network, int(1e6 * clock / rate), chosen.lut, chosen.bram36)
+        except InputError as error:
+            best = fastest(network, chosen.lut, chosen.bram36)
+            most = (
+                f"{1e6 * clock / best.cycles:,.0f} images a second fit" if best else "nothing fits"
+            )
+            raise InputError(f"{error}; {most}") from None
     told = describe(found, clock, part)
     if output is not None:
         save_network(found.network, output)

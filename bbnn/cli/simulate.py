@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bbnn import data
 from bbnn.cli import emit
+from bbnn.cli.images import dataset_option, default_sample, images_for
 from bbnn.description import Network
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
@@ -38,7 +38,7 @@ WAVES_IMAGES = 10
     type=click.Choice(["verilator", "icarus"]),
     show_default=True,
 )
-@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@dataset_option
 @click.option(
     "--stalls", default=0.0, show_default=True, help="Percent of cycles in which a handshake waits."
 )
@@ -50,7 +50,7 @@ def command(
     count: int,
     members: int | None,
     simulator: Any,
-    dataset: str,
+    dataset: str | None,
     stalls: float,
     waves: bool,
     output: Path | None,
@@ -69,7 +69,8 @@ def command(
     from tb.verify import verify
 
     network = load(model)
-    images, _ = data.load(dataset)
+    dataset = dataset or default_sample(network)
+    images, _ = images_for(network, dataset)
     most = min(len(images), WAVES_IMAGES) if waves else len(images)
     require_int("--images with --waves" if waves else "--images", count, 1, most)
     require(0 <= stalls <= 90, "--stalls", "in 0..90", stalls)

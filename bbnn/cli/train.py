@@ -15,11 +15,13 @@ from rich.table import Table
 
 from bbnn.cli import emit
 from bbnn.data import Images, Labels, load
+from bbnn.data import ood as strangers
 from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import digest, save_network
+from golden.confidence import sharpened
 from golden.evaluation import evaluate
-from training.recipe import Recipe, train
+from training.recipe import VALIDATION_MEMBERS, Recipe, held_out, train
 from training.recipes import RECIPES
 from training.settings import Settings
 
@@ -53,17 +55,20 @@ def command(
     output = output or Path("build") / f"{name}.safetensors"
     output.parent.mkdir(parents=True, exist_ok=True)
     recipe = RECIPES[name]
-    # Both now, so that nothing is missing after minutes of training.
-    test, ood = load(recipe.data_set, "test"), load(recipe.ood, "test")
+    # All now, so that nothing is missing after minutes of training.
+    test = load(recipe.data_set, "test")
+    ood = {name: strangers(name, test[0]) for name in recipe.ood}
     console = Console(stderr=True)
-    chosen = {"seed": seed, "epochs": epochs}
-    settings = dataclasses.replace(
-        recipe.settings, **{key: value for key, value in chosen.items() if value is not None}
-    )
+    settings = recipe.settings
+    if seed is not None:
+        settings = dataclasses.replace(settings, seed=seed)
+    if epochs is not None:
+        settings = dataclasses.replace(settings, epochs=epochs)
     start = time.perf_counter()
     network = _train(recipe, settings, console)
     seconds = time.perf_counter() - start
-    network = _measured(network, test, recipe.ood, ood[0], console)
+    network = calibrated(network, held_out(*load(recipe.data_set, "train")), console)
+    network = measured(network, test, ood, console)
     save_network(network, output)
     result = {
         "file": str(output),
@@ -90,30 +95,37 @@ def _train(recipe: Recipe, settings: Settings, console: Console) -> Network:
         return train(recipe, settings, after_epoch)
 
 
-def _measured(
-    network: Network,
-    test: tuple[Images, Labels],
-    ood: str,
-    ood_images: Images,
-    console: Console,
+def calibrated(network: Network, validation: tuple[Images, Labels], console: Console) -> Network:
+    """Return the network as sure as suits its ensemble, by golden on the validation images."""
+    with _bar(console) as bar:
+        total = len(validation[0]) * VALIDATION_MEMBERS
+        task = bar.add_task("Calibrating", total=total)
+        network, factor = sharpened(
+            network, *validation, VALIDATION_MEMBERS, lambda done: bar.advance(task, done)
+        )
+    figures = {"members": VALIDATION_MEMBERS, "factor": factor}
+    return dataclasses.replace(network, figures={**network.figures, "confidence": figures})
+
+
+def measured(
+    network: Network, test: tuple[Images, Labels], ood: dict[str, Images], console: Console
 ) -> Network:
     """Return the network with golden's figures on the test set and on images out of it."""
     images, labels = test
     with _bar(console) as bar:
-        total = (len(images) + len(ood_images)) * TEST_MEMBERS
+        total = sum(map(len, (images, *ood.values()))) * (TEST_MEMBERS + 1)
         task = bar.add_task("Evaluating", total=total)
         told = evaluate(
             network,
             images,
             labels,
-            ood_images,
+            ood,
             TEST_MEMBERS,
             progress=lambda done: bar.advance(task, done),
         ).figures
     # Speed is a property of this machine, not of the network.
-    measured = {key: told[key] for key in told if key != "image_members_per_second"}
-    figures = {**network.figures, "test": {**measured, "ood": ood}}
-    return dataclasses.replace(network, figures=figures)
+    del told["image_members_per_second"]
+    return dataclasses.replace(network, figures={**network.figures, "test": told})
 
 
 def _bar(console: Console) -> Progress:
@@ -125,11 +137,12 @@ def _bar(console: Console) -> Progress:
 def _print(result: dict[str, Any]) -> None:
     test = result["test"]
     table = Table("figure", "value", title=f"{result['file']}, T = {test['members']}")
-    table.add_row("test accuracy", f"{test['accuracy']:.2%}")
-    table.add_row("negative log-likelihood", f"{test['nll']:.3f}")
-    table.add_row("expected calibration error", f"{test['ece']:.3f}")
-    table.add_row(f"OOD AUROC by entropy, {test['ood']}", f"{test['entropy']['auroc']:.3f}")
-    table.add_row("OOD AUROC by mutual information", f"{test['mutual_information']['auroc']:.3f}")
+    for name, each in (("", test), (", deterministic pass", test["deterministic"])):
+        table.add_row(f"test accuracy{name}", f"{each['accuracy']:.2%}")
+        table.add_row(f"negative log-likelihood{name}", f"{each['nll']:.3f}")
+        table.add_row(f"expected calibration error{name}", f"{each['ece']:.3f}")
+        for ood, found in each["ood"].items():
+            table.add_row(f"AUROC by entropy, {ood}{name}", f"{found['entropy']['auroc']:.3f}")
     table.add_row("validation accuracy", f"{result['validation']['accuracy']:.2%}")
     table.add_row("training", f"{result['training_seconds']:.0f} s")
     table.add_row("digest", result["digest"][:16])

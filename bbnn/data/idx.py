@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 
 from bbnn.errors import InputError, require
 
+Bytes = NDArray[np.uint8]
+
 UNSIGNED_BYTE = 8
 """Type code of the third header byte; the fourth is the number of dimensions."""
+
+
+def images_and_labels(files: list[tuple[Path, bytes]]) -> tuple[Bytes, Bytes]:
+    """Return images (count, height, width, 1) and labels (count,) of a file of each."""
+    images, labels = (parse(raw, str(path)) for path, raw in files)
+    return images[..., np.newaxis], labels
 
 
 def find(folder: Path, stem: str) -> Path | None:
@@ -22,7 +30,7 @@ def find(folder: Path, stem: str) -> Path | None:
 
 
 def content(path: Path) -> bytes:
-    """Return the decompressed bytes of an IDX file; raise `InputError` where gzip is damaged."""
+    """Return the decompressed bytes of a file; raise `InputError` where gzip is damaged."""
     raw = path.read_bytes()
     if path.suffix != ".gz":
         return raw
@@ -32,7 +40,7 @@ def content(path: Path) -> bytes:
         raise InputError(f"{path} must be a whole gzip file, not this: {error}") from None
 
 
-def parse(raw: bytes, where: str) -> NDArray[np.uint8]:
+def parse(raw: bytes, where: str) -> Bytes:
     """Return the uint8 array that the IDX bytes `raw` hold, in the header's shape (read-only).
 
     Raise `InputError` beginning with `where` if the header and the length disagree.

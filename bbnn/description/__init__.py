@@ -9,6 +9,7 @@ in `docs/model-file.md`. All classes check themselves and raise `InputError` wit
 
 from __future__ import annotations
 
+from bbnn.description.deterministic import deterministic
 from bbnn.description.layer import (
     MAX_PROBABILITY_BITS,
     Drive,
@@ -54,6 +55,7 @@ __all__ = [
     "Spiking",
     "Threshold",
     "Window",
+    "deterministic",
     "output_drive",
     "source_of",
 ]

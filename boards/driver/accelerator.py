@@ -22,8 +22,9 @@ Progress = Callable[[int], None]
 class Accelerator:
     """A network on a board, or in simulation.
 
-    Before it is used, the hardware is identified: by the build hash of its model, and by golden
-    logits where the description holds some. Seeds are loaded and read back.
+    Before it is used, the hardware is identified by the build hash of its model. Seeds are loaded
+    and read back. Then it is tested: its random streams by golden words, and all of it by golden
+    logits, where the description holds some.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class Accelerator:
         working folder, if None.
     batch : most images in one transfer.
 
+    words_equal : how many words of the random streams were tested.
+
     Raises `DriverError`, a line, where anything is not what it must be.
     """
 
@@ -41,6 +44,7 @@ class Accelerator:
             is_file = isinstance(target, (str, Path)) and str(target).endswith(".bit")
             description = Path(target).parent / FILE if is_file else Path(FILE)
         self.batch = batch
+        self.words_equal = 0
         self.description = Description(description)
         self.backend = open_target(target, self.description)
         self.device = Device(self.backend, self.description)
@@ -48,6 +52,7 @@ class Accelerator:
             self._identify()
             self.device.stop()
             self._load_seeds()
+            self._test_streams()
             self._test()
         except BaseException:
             self.close()
@@ -124,6 +129,18 @@ class Accelerator:
         for name, seed in self.description.seeds.items():
             found = self.device.read(f"core.{name}")
             require(found == seed, f"core.{name}", f"{seed:#010x} as written", f"{found:#010x}")
+
+    def _test_streams(self) -> None:
+        for number, golden in enumerate(self.description.random_words, start=1):
+            self.device.write("core.TEST_STREAM", number)
+            self.device.write("core.CONTROL", self.device.bits("core.CONTROL", "run"))
+            found = [self.device.read("core.RANDOM") for _ in golden]
+            self.device.stop()
+            equal, total = sum(map(int.__eq__, found, golden)), len(golden)
+            wanted = f"{total}/{total} words equal to golden"
+            require(equal == total, f"random stream {number}", wanted, equal)
+            self.words_equal += equal
+        self.device.write("core.TEST_STREAM", 0)
 
     def _test(self) -> None:
         if self.description.self_test is None:

@@ -71,6 +71,7 @@ class Description:
             }
         except KeyError as error:
             raise DriverError(f"{where} must have an entry {error}, not lack it") from None
+        self.random_words: list[list[int]] = content.get("random_words", [])
         self.self_test = content.get("self_test")
 
     @property

@@ -49,6 +49,7 @@ def compare(
         "members_equal": int(equal.sum()),
         "members_compared": int(equal.size),
         "images_equal": int(equal.all(axis=1).sum()),
+        "random_words_equal": accelerator.words_equal,
         "first_wrong": [int(i) for i in wrong[0]] if len(wrong) else None,
         "images_a_second": round(count / seconds, 1) if seconds else None,
         "labels": found.labels.tolist(),
@@ -58,6 +59,9 @@ def compare(
 def summary(result: dict[str, Any]) -> str:
     """Return a result of `compare` as a line."""
     line = "members equal {members_equal}/{members_compared}, images equal {images_equal}/{images}"
+    if result["random_words_equal"]:
+        # Each of them, or the accelerator would not have been opened.
+        line += ", random words equal {random_words_equal}/{random_words_equal}"
     if result["first_wrong"]:
         line += "; first wrong: image {}, member {}".format(*result["first_wrong"])
     return line.format(**result)

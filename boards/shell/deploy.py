@@ -67,12 +67,14 @@ def deploy(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     logits: NDArray[np.int64],
+    words: NDArray[np.int64],
     folder: Path,
     clock_mhz: float | None,
 ) -> list[str]:
     """Write the folder, which must be new or empty; return the names of its files.
 
-    logits : golden's, int64 (N, T, classes), of `images`. It appears whole or not at all.
+    logits : golden's, int64 (N, T, classes), of `images`. words : golden's, int64 (streams, count),
+    of the random streams. The folder appears whole or not at all.
     """
     taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     require(not taken, str(folder), "a new folder", "one with files")
@@ -87,6 +89,7 @@ def deploy(
             clock_mhz=clock_mhz,
             test_images=images[:SELF_TEST],
             test_logits=logits[:SELF_TEST],
+            test_words=words,
         )
         (beside / FILE).write_text(json.dumps(described, indent=1) + "\n")
         np.savez_compressed(beside / IMAGES, images=images, labels=labels, logits=logits)

@@ -24,11 +24,13 @@ def describe(
     clock_mhz: float | None = None,
     test_images: NDArray[np.uint8] | None = None,
     test_logits: NDArray[np.int64] | None = None,
+    test_words: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """Return the description of `network` behind its shell, for JSON.
 
     clock_mhz : what the bitstream was made for, None where it is set otherwise. test_images, uint8
     (N, pixels), and test_logits, golden's int64 (N, T, classes) : what the driver tries first.
+    test_words : golden's int64 (streams, count), with which it tests the random streams.
     """
     tables = as_json(network)
     description: dict[str, Any] = {
@@ -66,6 +68,8 @@ def describe(
             "images": test_images.reshape(len(test_images), -1).tolist(),
             "logits": test_logits.tolist(),
         }
+    if test_words is not None:
+        description["random_words"] = test_words.tolist()
     return description
 
 

@@ -1,0 +1,45 @@
+"""A network's single pass without chance: what its ensemble is measured beside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bbnn.description.layer import Layer
+from bbnn.description.network import Ensemble, Network
+from bbnn.description.neurons import Threshold
+
+
+def deterministic(network: Network) -> Network:
+    """Return the plain binary network of the likelier weights; it has a single member.
+
+    Every code is rounded to 0 or 2**b. A coin, a code of exactly half, is +1 where row + column is
+    even: were all of them +1, or -1, every sum would be shifted. No map and no scale is dropped.
+    """
+    return replace(
+        network,
+        name=f"{network.name}_deterministic",
+        layers=tuple(map(_fixed, network.layers)),
+        ensemble=Ensemble(members=1),
+        scale_dropout=None,
+        figures={},
+    )
+
+
+def _fixed(layer: Layer) -> Layer:
+    even = np.add.outer(np.arange(layer.rows), np.arange(layer.columns)) % 2 == 0
+    twice, full = 2 * layer.codes.astype(np.int64), 2**layer.probability_bits
+    plus = np.where(twice == full, even, twice > full)
+    neuron = layer.neuron
+    # Without dropout, signs are never 0.
+    skips = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
+    return replace(
+        layer,
+        codes=plus.astype(np.uint8),
+        probability_bits=0,
+        folding=replace(layer.folding, skip_zeros=skips),
+        noise=None,
+        dropout=None,
+        neuron=replace(neuron, dropped=None) if isinstance(neuron, Threshold) else neuron,
+    )
