@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from bbnn.model_file import load, save_network
 from bbnn.schedule import shortcut_depth, stage_cycles
 from blocks import Recording, groups, packed, play
 from golden.network import trace
+from hdl.generate import generate
 from hdl.shortcut import Fork, Shortcut
 from networks import random_images
 from simtools import reader, writer
 from systems import CASES, Block, build, dense_network, residual_front, residual_network
+from tb.setup import Setup
+from tb.verify import verify
 from test_data_path import compare
 from test_schedule import compare as compare_cycles
 
@@ -218,6 +222,25 @@ def test_shortcuts_hold_nothing_up(case: str) -> None:
     stages = stage_cycles(network, network.ensemble.members)
     assert max(stages, key=stages.__getitem__) == case, stages
     compare_cycles(network, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.icarus
+def test_a_wrong_sum_is_located(tmp_path: Path) -> None:
+    """The layer that adds is named where it subtracts; its own outputs would be right."""
+    network = residual_front(input_shape=(3, 4, 1), members=2)
+    images, setup = random_images(network, 3), Setup(members=2)
+    right = generate(network, tmp_path)
+    text = right.read_text()
+    module = re.search(r"^module \S*conv_3\$sum ?\(", text, re.MULTILINE)
+    assert module
+    before, after = text[: module.start()], text[module.start() :]
+    wrong = tmp_path / "wrong.v"
+    wrong.write_text(before + re.sub(r"(= \S+ ) ?\+ ", r"\1- ", after, count=1))
+    for verilog, layer in ((right, None), (wrong, "conv_3")):
+        found = verify(network, verilog, images, setup, "icarus", tmp_path, builds=tmp_path)
+        assert found.equal == (layer is None)
+        assert (found.difference and found.difference.layer) == layer
 
 
 BLOCKS = {
