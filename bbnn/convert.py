@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import LOGIT_LIMIT, Layer, Logits, Network, Pool, Quantised, Spiking
+from bbnn.description import (
+    LOGIT_LIMIT,
+    Layer,
+    Logits,
+    Network,
+    Pool,
+    Quantised,
+    Spiking,
+    output_drive,
+    source_of,
+)
 from bbnn.description.neurons import POTENTIAL_LIMIT, SCALE_LIMIT
 from bbnn.errors import InputError, require
 
@@ -50,10 +60,11 @@ def convert(network: Network, steps: int, average_pools: bool = False) -> Networ
     layers: list[Layer] = []
     # What a spike, as rate 1, is worth in the levels that the layer's own weights were made for.
     worth = Fraction(1)
+    worths: list[Fraction] = []
     for index, layer in enumerate(network.layers):
         where = f"layers[{index}].neuron ({layer.name})"
         if layers:
-            layer = replace(layer, drive=layers[-1].output_drive)
+            layer = replace(layer, drive=output_drive(layers))
         if isinstance(layer.neuron, Logits):
             # Their sum over the steps must stay in its word for all members.
             room = LOGIT_LIMIT // (steps * network.ensemble.members)
@@ -73,6 +84,12 @@ def convert(network: Network, steps: int, average_pools: bool = False) -> Networ
             pool = Pool(kind="sum", size=pool.size)
             worth /= pool.size**2
         layers.append(replace(layer, neuron=neuron, pool=pool))
+        worths.append(worth)
+        source = source_of(layers)
+        if source is not None:
+            same = f"a layer whose spikes are worth {worth} levels, like this one's"
+            adds = f"layers[{index}].adds ({layer.name})"
+            require(worths[source] == worth, adds, same, str(worths[source]))
     figures = {"converted": {"from": network.name, "steps": steps, "average_pools": average_pools}}
     name = f"{network.name}_spiking"
     return replace(network, name=name, layers=tuple(layers), steps=steps, figures=figures)

@@ -48,6 +48,8 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
+LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None}
+"""Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]
 Built = TypeVar("Built")
@@ -130,6 +132,7 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
                 "probability_bits": layer.probability_bits,
                 "neuron": neuron,
                 **records,
+                **_written({"adds": layer.adds}),
             }
         )
     header = {
@@ -149,7 +152,11 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
 
 
 def _plain(record: Any) -> dict[str, Any] | None:
-    return None if record is None else asdict(record)
+    return None if record is None else _written(asdict(record))
+
+
+def _written(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not LACKING.get(name, ...)}
 
 
 def _names(kind: type) -> list[str]:
@@ -207,6 +214,7 @@ def _layer(entry: Any, tensors: Tensors) -> Layer:
         window=_optional(entry, "window", Window),
         pool=_optional(entry, "pool", Pool),
         dropout=_optional(entry, "dropout", SpatialDropout),
+        adds=entry.get("adds"),
     )
 
 
@@ -239,7 +247,9 @@ def _record(entry: Any, name: str, build: Callable[..., Built]) -> Built:
     values = _field(entry, name)
     require(isinstance(values, Mapping), name, "a JSON object", values)
     wanted: list[str] = list(build.__dataclass_fields__)  # type: ignore[attr-defined]
-    require(set(values) == set(wanted), name, " and ".join(wanted), sorted(values))
+    needed = [each for each in wanted if each not in LACKING]
+    fits = set(needed) <= set(values) <= set(wanted)
+    require(fits, name, " and ".join(needed), sorted(values))
     return build(**values)
 
 

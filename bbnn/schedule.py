@@ -8,37 +8,55 @@ from __future__ import annotations
 
 from math import gcd
 
-from bbnn.description import Layer, Logits, Network, Threshold, Window
+import numpy as np
+
+from bbnn.description import Layer, Logits, Network, Threshold, Window, source_of
+from bbnn.description.checks import Integers
 from bbnn.interface import PIXELS_PER_BEAT
 
 LUT_ROM_DEPTH = 64
 """A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
 
+SKIP_GAIN = 4
+"""How many times faster a crossbar that skips zeros can become before its neurons hold it up."""
+
 
 def crossbar_cycles(layer: Layer) -> int:
-    """Return the cycles in which one vector reads the crossbar of one group of columns."""
+    """Return the most cycles in which one vector reads the crossbar of one group of columns."""
     return layer.drive.bits * layer.row_groups
 
 
 def neurons(layer: Layer) -> int:
     """Return how many neurons work side by side: N, a divisor of `lanes_out`.
 
-    A group of columns must leave while the next is summed; the fewest neurons that manage this.
-    Logits leave one by one, since the ensemble takes one a cycle.
+    A group of columns must leave while the next is summed, or while a quarter of it is where zeros
+    are skipped; the fewest neurons that manage this. Logits leave one by one, since the ensemble
+    takes one a cycle.
     """
     if isinstance(layer.neuron, Logits):
         return 1
     lanes = layer.folding.lanes_out
-    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= crossbar_cycles(layer))
+    cycles = crossbar_cycles(layer)
+    if layer.folding.skip_zeros:
+        cycles = max(layer.drive.bits, cycles // SKIP_GAIN)
+    fits = (n for n in range(1, lanes) if lanes % n == 0 and lanes // n <= cycles)
     return next(fits, lanes)
 
 
 def pass_cycles(layer: Layer) -> int:
-    """Return the cycles of one vector: each column group is summed, and leaves, behind the last."""
+    """Return the most cycles of one vector."""
+    return int(vector_cycles(layer, np.array(crossbar_cycles(layer))))
+
+
+def vector_cycles(layer: Layer, reads: Integers) -> Integers:
+    """Return the cycles of vectors that take `reads` cycles for a column group, of any shape.
+
+    Each column group is summed, and leaves, behind the last.
+    """
     lanes, together = layer.folding.lanes_out, neurons(layer)
     last = layer.columns - (layer.column_groups - 1) * lanes
-    group = max(crossbar_cycles(layer), lanes // together)
-    return (layer.column_groups - 1) * group + max(crossbar_cycles(layer), -(-last // together))
+    group = np.maximum(reads, lanes // together)
+    return (layer.column_groups - 1) * group + np.maximum(reads, -(-last // together))
 
 
 def load_cycles(layer: Layer, chunk: int) -> int:
@@ -85,6 +103,35 @@ def window_cycles(window: Window, together: int, planes: int = 1) -> int:
     if groups > 1:
         return window.out_height * window.out_width * groups * first
     return window.out_height * (first + (window.out_width - 1) * max(window.stride, planes))
+
+
+def shortcut_source(network: Network, index: int) -> int | None:
+    """Return the index of the layer whose outputs layer `index` adds to its own."""
+    return source_of(network.layers[: index + 1])
+
+
+def shortcut_depth(network: Network, index: int) -> int:
+    """Return how many chunks wait at the most for the outputs of layer `index` to be added to.
+
+    Whole maps: each layer on the way may work on one of its own while the next one is coming in. A
+    single one would keep the layers from working side by side; lines alone would do for
+    convolutions, and are not told apart.
+    """
+    source, layer = shortcut_source(network, index), network.layers[index]
+    assert source is not None
+    height, width, channels = layer.output_shape
+    maps = index - source + 1
+    return maps * height * width * -(-channels // neurons(layer))
+
+
+def shortcut_cycles(network: Network, index: int) -> int:
+    """Return the cycles in which a map is cut into the chunks of the layer that adds it."""
+    source, layer = shortcut_source(network, index), network.layers[index]
+    assert source is not None
+    height, width, channels = layer.output_shape
+    early, late = neurons(network.layers[source]), neurons(layer)
+    piece = late if early == late else gcd(early, late, channels)
+    return height * width * -(-channels // piece)
 
 
 def noise_words(layer: Layer) -> dict[str, tuple[int, int]]:
@@ -145,6 +192,8 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
             stages[f"{layer.name} windows"] = passes * windows
         stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
         stages[f"{layer.name} crossbar"] = passes * layer.positions * pass_cycles(layer)
+        if layer.adds is not None:
+            stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)
     banked = [
         layer

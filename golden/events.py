@@ -23,9 +23,9 @@ Counts = NDArray[np.float64]
 class Events:
     """What happens in one layer per inference, that is per member, of every image.
 
-    spikes : that it puts out in all steps, after pooling; 0 for logits. synaptic : one for each
-    weight that a spike meets at each position that sees it; None where the input is a current. A
-    spike into a dropped map meets none.
+    spikes : that it puts out in all steps, pooled and added to; 0 for logits. synaptic : one for
+    each weight that a spike meets at each position that sees it; None where the input is a current.
+    A spike into a dropped map meets none.
     """
 
     layer: str

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Network
+from bbnn.description import Network, source_of
 from bbnn.errors import require, require_int
 from golden.layer import Reals, Stage, Train, crossbar
 from golden.neurons import neuron
@@ -161,9 +161,13 @@ def seen(
 
 def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Train]:
     """Return what every one of the first layers puts out, as many as the member is shown."""
-    outputs = []
-    for stage, (matrices, dropped) in zip(stages, sees, strict=False):
+    outputs: list[Train] = []
+    layers = [stage.layer for stage in stages]
+    for number, (stage, (matrices, dropped)) in enumerate(zip(stages, sees, strict=False)):
         train = stage(train, matrices, dropped)
+        source = source_of(layers[: number + 1])
+        if source is not None:
+            train = np.add(train, outputs[source], dtype=np.uint16)
         outputs.append(train)
     return outputs
 

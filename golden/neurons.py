@@ -62,13 +62,12 @@ def drives(layer: Layer, answers: NDArray[Any]) -> NDArray[Any]:
 
 
 def type_of(layer: Layer) -> type[np.integer[Any]]:
-    """Return the smallest integer type for what the layer puts out; int64 for logits."""
+    """Return the smallest integer type for the layer's own outputs; int64 for logits."""
     if isinstance(layer.neuron, Logits):
         return np.int64
-    drive = layer.output_drive
-    if drive.kind == "sign":
+    if isinstance(layer.neuron, Threshold):
         return np.int8
-    return np.uint8 if drive.bits <= 8 else np.uint16
+    return np.uint8 if layer.largest < 2**8 else np.uint16
 
 
 def _levels(layer: Layer, kind: Quantised, y: Reals) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from bbnn.description import Layer
 from bbnn.schedule import LUT_ROM_DEPTH
 from hdl.lanes import Lanes
 from hdl.popcount import column_counts
+from hdl.walk import RowWalk
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Sums(data.StructLayout):
 class Crossbar(wiring.Component):
     """Walk through column groups, in each through planes, in each through row groups.
 
+    Of row groups all are read, or only the live ones (``hdl.walk``).
+
     One group of rows and columns a cycle: addresses go out, memories answer in the next cycle, the
     lanes' counts are registered in the one after, and are accumulated then (``acc = 2 * acc`` at
     each new plane). A column group's sums are offered three cycles after its last address; while
@@ -79,6 +82,9 @@ class Crossbar(wiring.Component):
         The last address of a vector goes out in this cycle.
     enable : Out(1)
         The memories answer in the next cycle.
+    plane : Out(range(planes))
+    live : In(row_groups)
+        Row groups of which some row is driven in `plane`. Absent unless zeros are skipped.
     vector_address : Out(range(planes * row_groups))
     row_group : Out(range(row_groups))
     column_group : Out(range(column_groups))
@@ -94,6 +100,8 @@ class Crossbar(wiring.Component):
     valid: Signal
     done: Signal
     enable: Signal
+    plane: Signal
+    live: Signal
     vector_address: Signal
     row_group: Signal
     column_group: Signal
@@ -107,6 +115,7 @@ class Crossbar(wiring.Component):
         self.layer = layer
         lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
         masked = {"driven": In(lanes_in)} if layer.masked else {}
+        live = {"live": In(layer.row_groups)} if layer.folding.skip_zeros else {}
         noise = {}
         if layer.noise is not None and layer.probability_bits:
             noise = {
@@ -118,6 +127,8 @@ class Crossbar(wiring.Component):
                 "valid": In(1),
                 "done": Out(1),
                 "enable": Out(1),
+                "plane": Out(index_bits(layer.drive.bits)),
+                **live,
                 "vector_address": Out(index_bits(layer.drive.bits * layer.row_groups)),
                 "row_group": Out(index_bits(layer.row_groups)),
                 "column_group": Out(index_bits(layer.column_groups)),
@@ -136,35 +147,37 @@ class Crossbar(wiring.Component):
         # Addresses.
         moves = Signal()
         issues = Signal()
-        plane = Signal(index_bits(layer.drive.bits))
+        plane_base = Signal(len(self.vector_address))
         code_base = Signal(index_bits(layer.row_groups * layer.column_groups))
-        last_row_group = Signal()
+        m.submodules.walk = walk = RowWalk(layer.row_groups, skips=layer.folding.skip_zeros)
         last_plane = Signal()
         last_column_group = Signal()
         m.d.comb += [
             self.enable.eq(moves),
             issues.eq(self.valid & moves),
-            last_row_group.eq(self.row_group == layer.row_groups - 1),
-            last_plane.eq(plane == layer.drive.bits - 1),
+            walk.go.eq(issues),
+            self.row_group.eq(walk.row_group),
+            self.vector_address.eq(plane_base + walk.row_group),
+            last_plane.eq(self.plane == layer.drive.bits - 1),
             last_column_group.eq(self.column_group == layer.column_groups - 1),
-            self.done.eq(issues & last_row_group & last_plane & last_column_group),
+            self.done.eq(issues & walk.last & last_plane & last_column_group),
         ]
-        with m.If(issues):
+        if layer.folding.skip_zeros:
+            m.d.comb += walk.live.eq(self.live)
+        with m.If(issues & walk.last):
             m.d.sync += [
-                self.row_group.eq(self.row_group + 1),
-                self.vector_address.eq(self.vector_address + 1),
+                self.plane.eq(self.plane + 1),
+                plane_base.eq(plane_base + layer.row_groups),
             ]
-            with m.If(last_row_group):
-                m.d.sync += [self.row_group.eq(0), plane.eq(plane + 1)]
-                with m.If(last_plane):
-                    m.d.sync += [
-                        plane.eq(0),
-                        self.vector_address.eq(0),
-                        self.column_group.eq(self.column_group + 1),
-                        code_base.eq(code_base + layer.row_groups),
-                    ]
-                    with m.If(last_column_group):
-                        m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
+            with m.If(last_plane):
+                m.d.sync += [
+                    self.plane.eq(0),
+                    plane_base.eq(0),
+                    self.column_group.eq(self.column_group + 1),
+                    code_base.eq(code_base + layer.row_groups),
+                ]
+                with m.If(last_column_group):
+                    m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
 
         # Codes and marks arrive together with the drive and the noise.
         depth = layer.row_groups * layer.column_groups
@@ -183,9 +196,9 @@ class Crossbar(wiring.Component):
         with m.If(moves):
             m.d.sync += [
                 read_marks.valid.eq(issues),
-                read_marks.clears.eq((self.row_group == 0) & (plane == 0)),
-                read_marks.doubles.eq(self.row_group == 0),
-                read_marks.ends.eq(last_row_group & last_plane),
+                read_marks.clears.eq(walk.first & (self.plane == 0)),
+                read_marks.doubles.eq(walk.first),
+                read_marks.ends.eq(walk.last & last_plane),
             ]
 
         # Lanes.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bbnn.description import Network
+from bbnn.description import Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
-from bbnn.schedule import neurons, stream_bits
+from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
 from hdl.neuron import logit_width
 from hdl.scale_unit import ScaleUnit
+from hdl.shortcut import Fork, Shortcut
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class DataPath(wiring.Component):
         seeds = [self.seeds[start : start + width] for start in range(0, len(self.seeds), width)]
         source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
         decided: list[LayerCore] = []
+        waiting: dict[int, Any] = {}
         random: list[LayerCore | ScaleUnit] = []
         for index, layer in enumerate(network.layers):
             ensembles = index == network.first_ensembling
@@ -92,7 +94,7 @@ class DataPath(wiring.Component):
                 random.append(block)
             if block.banked:
                 decided.append(block)
-            source, chunk = block.o, neurons(layer)
+            source, chunk = self._joined(m, index, block.o, waiting), neurons(layer)
         if network.scale_dropout is not None:
             m.submodules["scale$"] = unit = ScaleUnit(
                 network.scale_dropout, network.ensemble, lfsr_width=width, layers=len(decided)
@@ -111,8 +113,8 @@ class DataPath(wiring.Component):
             with m.If(self.test_stream == number):
                 m.d.comb += self.random.eq(each.bits)
 
-        # No layer can have these names. Two registers, so that the host's ready ends before it runs
-        # back into the last layer.
+        # No layer can have these names, nor those of the shortcuts. Two registers, so that the
+        # host's ready ends before it runs back into the last layer.
         slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
         m.submodules["slack$"] = slack
         m.submodules["ensemble$"] = ensemble = Ensemble(
@@ -126,3 +128,32 @@ class DataPath(wiring.Component):
             ensemble.member_logits.eq(self.member_logits),
         ]
         return m
+
+    def _joined(self, m: Module, index: int, source: Any, waiting: dict[int, Any]) -> Any:
+        """Return the outputs of layer `index` with what is added; fork them if they are, later.
+
+        waiting : by a later layer's index, what will be added to its outputs.
+        """
+        layers = self.network.layers
+        layer, joins = layers[index], shortcut_source(self.network, index)
+        if joins is not None:
+            early, bits = layers[: joins + 1], output_drive(layers[: index + 1]).bits
+            m.submodules[f"{layer.name}$sum"] = shortcut = Shortcut(
+                early_bits=output_drive(early).bits,
+                late_bits=layer.largest.bit_length(),
+                bits=bits,
+                early_chunk=neurons(layers[joins]),
+                late_chunk=neurons(layer),
+                channels=layer.output_shape[2],
+                depth=shortcut_depth(self.network, index),
+            )
+            wiring.connect(m, source, shortcut.late)
+            wiring.connect(m, waiting.pop(index), shortcut.early)
+            source = shortcut.o
+        sums = [n for n in range(len(layers)) if shortcut_source(self.network, n) == index]
+        if sums:
+            m.submodules[f"{layer.name}$fork"] = fork = Fork(len(source.payload), 1 + len(sums))
+            wiring.connect(m, source, fork.i)
+            source, *others = fork.o
+            waiting.update(zip(sums, others, strict=True))
+        return source

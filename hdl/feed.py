@@ -55,6 +55,8 @@ class Feed(wiring.Component):
         The word at `address`, one cycle later.
     driven : Out(lanes_in)
         Its rows that lie inside the map; absent unless the layer is masked.
+    plane, live
+        As in ``hdl.replay.ReplayBuffer``; absent unless zeros of unsigned drives are skipped.
     """
 
     i: stream.Interface
@@ -65,6 +67,8 @@ class Feed(wiring.Component):
     address: Signal
     drive: Signal
     driven: Signal
+    plane: Signal
+    live: Signal
 
     def __init__(
         self,
@@ -82,6 +86,8 @@ class Feed(wiring.Component):
         self.pixels = pixels
         self.element_bits = 8 if pixels else layer.drive.bits
         lanes = layer.folding.lanes_in
+        self.tells = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
+        asked = {"plane": In(index_bits(layer.drive.bits)), "live": Out(layer.row_groups)}
         super().__init__(
             {
                 "i": In(stream.Signature(chunk * self.element_bits)),
@@ -92,6 +98,7 @@ class Feed(wiring.Component):
                 "address": In(index_bits(layer.drive.bits * layer.row_groups)),
                 "drive": Out(lanes),
                 **({"driven": Out(lanes)} if layer.masked else {}),
+                **(asked if self.tells else {}),
             }
         )
 
@@ -110,6 +117,7 @@ class Feed(wiring.Component):
             word=word,
             pad=pad,
             pass_bits=pass_bits,
+            tells=self.tells,
         )
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
         wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
@@ -126,6 +134,8 @@ class Feed(wiring.Component):
             m.d.comb += self.driven.eq(replay.word_data[lanes:])
         elif layer.masked:
             m.d.comb += self.driven.eq(~0)
+        if self.tells:
+            m.d.comb += [replay.plane.eq(self.plane), self.live.eq(replay.live)]
         if window is None:
             wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
             m.d.comb += replay.passes.eq(passes)

@@ -131,6 +131,8 @@ class LayerCore(wiring.Component):
         ]
         if layer.masked:
             m.d.comb += crossbar.driven.eq(feed.driven)
+        if feed.tells:
+            m.d.comb += [feed.plane.eq(crossbar.plane), crossbar.live.eq(feed.live)]
         if layer.noise is not None:
             self._add_noise(m, crossbar)
         return m
@@ -169,6 +171,8 @@ class LayerCore(wiring.Component):
                 m.d.comb += crossbar.driven.eq(feed.driven & kept)
             else:
                 m.d.comb += crossbar.drive.eq(feed.drive & kept)
+            if layer.folding.skip_zeros:
+                m.d.comb += crossbar.live.eq(noise.live & (feed.live if feed.tells else ~0))
 
     def _choose_bank(self, m: Module, sums: stream.Interface) -> None:
         """Hold a member's sums back until its bank of thresholds is decided."""

@@ -24,7 +24,7 @@ def neuron_block(
     """Return the block for the neurons of `layer`, for members of so many time steps.
 
     All take ``i``, a stream of ``ColumnSums(layer)``, one chunk a cycle, and give ``o``: chunks of
-    ``neurons(layer)`` elements of ``layer.output_drive`` before pooling, or logits one by one. The
+    ``neurons(layer)`` of the layer's own outputs before pooling, or logits one by one. The
     first output is offered `latency` cycles after its chunk was taken.
     """
     if isinstance(layer.neuron, Logits):

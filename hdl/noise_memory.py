@@ -42,6 +42,8 @@ class NoiseMemory(wiring.Component):
     group : In(range(words))
     data : Out(word)
         Word number `group`, one cycle later.
+    written, target, word_data : Out
+        Whether a word is written in this cycle, its number and the word.
     """
 
     bits: Signal
@@ -52,6 +54,9 @@ class NoiseMemory(wiring.Component):
     enable: Signal
     group: Signal
     data: Signal
+    written: Signal
+    target: Signal
+    word_data: Signal
 
     def __init__(self, *, step: int, word: int, length: int) -> None:
         self.step = step
@@ -68,6 +73,9 @@ class NoiseMemory(wiring.Component):
                 "enable": In(1),
                 "group": In(index_bits(self.words)),
                 "data": Out(word),
+                "written": Out(1),
+                "target": Out(index_bits(self.words)),
+                "word_data": Out(word),
             }
         )
 
@@ -80,23 +88,24 @@ class NoiseMemory(wiring.Component):
             shape=self.word, depth=2 ** (len(self.group) + 1), init=[]
         )
         write, read = store.write_port(), store.read_port()
-        target = Signal(len(self.group))
         last = Signal()
         m.d.comb += [
             repack.i.payload.eq(self.bits),
             repack.i.valid.eq(self.draw),
             repack.o.ready.eq(1),
-            write.addr.eq(Cat(target, self.write_half)),
-            write.data.eq(repack.o.payload),
-            write.en.eq(repack.o.valid),
-            last.eq(target == self.words - 1),
-            self.filled.eq(repack.o.valid & last),
+            self.written.eq(repack.o.valid),
+            self.word_data.eq(repack.o.payload),
+            write.addr.eq(Cat(self.target, self.write_half)),
+            write.data.eq(self.word_data),
+            write.en.eq(self.written),
+            last.eq(self.target == self.words - 1),
+            self.filled.eq(self.written & last),
             read.addr.eq(Cat(self.group, self.read_half)),
             read.en.eq(self.enable),
             self.data.eq(read.data),
         ]
-        with m.If(write.en):
-            m.d.sync += target.eq(target + 1)
+        with m.If(self.written):
+            m.d.sync += self.target.eq(self.target + 1)
             with m.If(last):
-                m.d.sync += target.eq(0)
+                m.d.sync += self.target.eq(0)
         return m

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Ensemble, Layer
@@ -70,6 +70,8 @@ class NoisePlane(wiring.Component):
     kept : Out(maps of a row group)
         Which input maps of `row_group` are not dropped, one cycle later; 0 beyond the last map.
         Absent without dropout.
+    live : Out(row_groups)
+        Row groups of which some map is not dropped. Absent unless zeros are skipped, too.
     """
 
     seed: Signal
@@ -85,6 +87,7 @@ class NoisePlane(wiring.Component):
     row_noise: Signal
     column_noise: Signal
     kept: Signal
+    live: Signal
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class NoisePlane(wiring.Component):
             "row_noise": Out(lanes.lanes_in * layer.noise.row_bits),
             "column_noise": Out(lanes.lanes_out * layer.probability_bits),
         }
+        live = layer.dropout is not None and layer.folding.skip_zeros
         super().__init__(
             {
                 "seed": In(lfsr_width),
@@ -118,6 +122,7 @@ class NoisePlane(wiring.Component):
                 "column_group": In(index_bits(layer.column_groups)),
                 **(noise if layer.probability_bits else {}),
                 **({"kept": Out(lanes.lanes_in // layer.taps)} if layer.dropout else {}),
+                **({"live": Out(layer.row_groups)} if live else {}),
             }
         )
 
@@ -201,7 +206,14 @@ class NoisePlane(wiring.Component):
             sampled = by_plane(m, layer, sides["columns"].data, stratum, self.enable)
             m.d.comb += [self.row_noise.eq(turned), self.column_noise.eq(sampled)]
         if layer.dropout:
-            m.d.comb += self.kept.eq(kept_maps(layer.dropout, sides["maps"].data))
+            maps = sides["maps"]
+            m.d.comb += self.kept.eq(kept_maps(layer.dropout, maps.data))
+            if layer.folding.skip_zeros:
+                lives = Signal(data.ArrayLayout(layer.row_groups, 2))
+                some = kept_maps(layer.dropout, maps.word_data).any()
+                with m.If(maps.written):
+                    m.d.sync += lives[write_half].bit_select(maps.target, 1).eq(some)
+                m.d.comb += self.live.eq(lives[read_half])
         return m
 
     def _counted(self, m: Module) -> Value:

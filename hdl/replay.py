@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.repack import Repack
@@ -38,6 +38,8 @@ class ReplayBuffer(wiring.Component):
         Element that fills a vector's last word.
     pass_bits : int
         Bits of `passes`.
+    tells : bool
+        Say of words whether they are 0.
 
     Members
     -------
@@ -53,6 +55,9 @@ class ReplayBuffer(wiring.Component):
     address : In(range(planes * groups))
     word_data : Out(word)
         The word at `address`, one cycle later.
+    plane : In(range(planes))
+    live : Out(groups)
+        Which words of `plane` are not 0. Both absent unless it tells.
     """
 
     i: stream.Interface
@@ -62,6 +67,8 @@ class ReplayBuffer(wiring.Component):
     enable: Signal
     address: Signal
     word_data: Signal
+    plane: Signal
+    live: Signal
 
     def __init__(
         self,
@@ -72,6 +79,7 @@ class ReplayBuffer(wiring.Component):
         word: int,
         pad: int = 0,
         pass_bits: int = 16,
+        tells: bool = False,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
@@ -80,6 +88,8 @@ class ReplayBuffer(wiring.Component):
         self.pad = pad
         self.groups = -(-length // word)
         self.words = element_bits * self.groups
+        self.tells = tells
+        asked = {"plane": In(index_bits(element_bits)), "live": Out(self.groups)}
         super().__init__(
             {
                 "i": In(stream.Signature(chunk * element_bits)),
@@ -89,6 +99,7 @@ class ReplayBuffer(wiring.Component):
                 "enable": In(1),
                 "address": In(index_bits(self.words)),
                 "word_data": Out(word),
+                **(asked if tells else {}),
             }
         )
 
@@ -138,6 +149,13 @@ class ReplayBuffer(wiring.Component):
             with m.If(group == self.groups - 1):
                 m.d.sync += [group.eq(0), write_address.eq(0), write_half.eq(~write_half)]
                 m.d.sync += full.bit_select(write_half, 1).eq(1)
+
+        if self.tells:
+            # A bit a word, beside the memory, since those of a plane are looked at together.
+            lives = Signal(data.ArrayLayout(data.ArrayLayout(self.groups, self.element_bits), 2))
+            with m.If(write.en):
+                m.d.sync += lives[write_half][plane].bit_select(group, 1).eq(write.data.any())
+            m.d.comb += self.live.eq(lives[read_half][self.plane])
 
         m.d.comb += [
             read.addr.eq(Cat(self.address, read_half)),

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Logits, Network
+from bbnn.description import Logits, Network, output_drive
 from bbnn.schedule import neurons
 
 DATA_PATH = "dut.data_path"
 """Where the layers' instances, named like the layers, are in the design.
 
-Of each, "pool" is the last part, or "neurons" where nothing is pooled.
+Of each, "pool" is the last part, or "neurons" where nothing is pooled. Outputs of another layer are
+added beside it.
 """
 
 
@@ -30,6 +31,8 @@ def probes(network: Network) -> str:
         # Escaped, since a layer may bear the name of a keyword, such as "output".
         part = "neurons" if layer.pool is None else "pool"
         stream = f"{DATA_PATH}.\\{layer.name} .{part}.o__"
+        if layer.adds is not None:
+            stream = f"{DATA_PATH}.\\{layer.name}$sum .o__"
         signed = isinstance(layer.neuron, Logits)
         payload = f"$signed({stream}payload)" if signed else f"{stream}payload"
         line = f'"{index} {"%0d" if signed else "%b"}\\n"'
@@ -80,7 +83,8 @@ def outputs(network: Network, index: int, payloads: list[str], number: int) -> N
     if logits:
         known = takewhile(lambda payload: payload.lstrip("-").isdigit(), mine)
         return np.array([int(logit) for logit in known], np.int64)
-    bits = layer.output_drive.bits
+    drive = output_drive(network.layers[: index + 1])
+    bits = drive.bits
     elements: list[str] = []
     for start in range(0, len(mine), chunks):
         vector = "".join(reversed(mine[start : start + chunks]))
@@ -88,4 +92,4 @@ def outputs(network: Network, index: int, payloads: list[str], number: int) -> N
         elements += [vector[end - bits : end] for end in ends][:channels]
     known = takewhile(lambda element: set(element) <= {"0", "1"}, elements)
     values = np.array([int(element, 2) for element in known], np.int64)
-    return values * 2 - 1 if layer.output_drive.kind == "sign" else values
+    return values * 2 - 1 if drive.kind == "sign" else values

@@ -40,11 +40,13 @@ def dense(
     neuron: Neuron | None = None,
     dropout: SpatialDropout | None = None,
     window: Window | None = None,
+    skips: bool = False,
     seed: int = 3,
 ) -> Layer:
     """Return a layer of random codes.
 
     bits : planes of an unsigned drive, 0 for a sign drive. b, k : probability bits and row bits.
+    skips : whether zeros are skipped.
     neuron : random thresholds that fire about as often as not, if None.
     """
     rng = np.random.default_rng(seed)
@@ -57,7 +59,7 @@ def dense(
         codes=rng.integers(0, 2**b + 1, (rows, columns)),
         probability_bits=b,
         neuron=neuron or Threshold(thresholds=thresholds),
-        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, skip_zeros=skips),
         noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32)))
         if b or dropout
         else None,

@@ -7,182 +7,14 @@ firing thresholds lie within the bulk of the sums, so that every outcome is comm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from bbnn.description import (
-    Drive,
-    Ensemble,
-    Folding,
-    Layer,
-    Logits,
-    Network,
-    Neuron,
-    NoisePlane,
-    Pool,
-    Quantised,
-    ScaleDropout,
-    SpatialDropout,
-    Spiking,
-    Threshold,
-    Window,
-)
-
-Kind = Literal["threshold", "scaled", "quantised", "spiking", "logits"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Block:
-    """A layer to be drawn: a convolution where `kernel` is set, else fully connected.
-
-    bits : probability bits b. row_bits : K, the least that b allows if None. levels : output bits
-    of a quantised neuron. lanes_in : input maps a cycle (rows / kernel**2)
-    and lanes_out : columns a cycle; the nearest that fit are taken.
-    """
-
-    columns: int
-    neuron: Kind = "threshold"
-    kernel: int | None = None
-    stride: int = 1
-    padding: int = 0
-    pool: Pool | None = None
-    bits: int = 1
-    row_bits: int | None = None
-    levels: int = 2
-    fraction_bits: int = 3
-    dropout: SpatialDropout | None = None
-    lanes_in: int = 2
-    lanes_out: int = 2
-
-
-def build(
-    seed: int,
-    blocks: tuple[Block, ...],
-    *,
-    input_shape: tuple[int, int, int] = (6, 6, 2),
-    steps: int = 1,
-    encoding: Literal["constant", "rate"] = "constant",
-    scale_dropout: tuple[int, int] = (2, 3),
-    lfsr_width: int = 32,
-    **ensemble: Any,
-) -> Network:
-    """Return a network of `blocks`, each fed with what the one before puts out.
-
-    scale_dropout : (code, bits), used if a block's neurons are "scaled". ensemble : fields of
-    `Ensemble`; three members unless told.
-    """
-    rng = np.random.default_rng(seed)
-
-    def lfsr_seed() -> int:
-        return int(rng.integers(1, 2**lfsr_width, dtype=np.uint64))
-
-    shape, drive = input_shape, Drive(kind="unsigned", bits=8 if encoding == "constant" else 1)
-    layers: list[Layer] = []
-    for index, block in enumerate(blocks):
-        last = index == len(blocks) - 1
-        name = "output" if last else f"{'conv' if block.kernel else 'dense'}_{index}"
-        layers.append(_layer(rng, block, name, shape, drive, lfsr_seed()))
-        shape = layers[-1].output_shape
-        if not last:
-            drive = layers[-1].output_drive
-    scaled = any(block.neuron == "scaled" for block in blocks)
-    code, bits = scale_dropout
-    return Network(
-        name="system",
-        input_shape=input_shape,
-        layers=tuple(layers),
-        ensemble=Ensemble(**{"members": 3, **ensemble}),
-        classes=tuple(f"class_{i}" for i in range(blocks[-1].columns)),
-        lfsr_width=lfsr_width,
-        steps=steps,
-        encoding=encoding,
-        scale_dropout=ScaleDropout(code=code, bits=bits, seed=lfsr_seed()) if scaled else None,
-    )
-
-
-def _layer(
-    rng: np.random.Generator,
-    block: Block,
-    name: str,
-    shape: tuple[int, int, int],
-    drive: Drive,
-    seed: int,
-) -> Layer:
-    window, taps, maps = None, 1, int(np.prod(shape))
-    if block.kernel:
-        height, width, channels = shape
-        window = Window(
-            height=height,
-            width=width,
-            channels=channels,
-            kernel=block.kernel,
-            stride=block.stride,
-            padding=block.padding,
-        )
-        taps, maps = window.taps, channels
-    rows, columns, b = maps * taps, block.columns, block.bits
-    lanes_in = min(block.lanes_in, maps) * taps
-    fitting = [n for n in range(1, columns + 1) if columns % n == 0 or not window]
-    lanes_out = max(n for n in fitting if n <= block.lanes_out)
-    row_bits = b if block.row_bits is None else block.row_bits
-    # The deviation of a sum; half of all spikes and of all pixels count.
-    spread = np.sqrt(rows) * drive.maximum * (1 if drive.kind == "sign" else 0.6)
-    return Layer(
-        name=name,
-        drive=drive,
-        codes=rng.integers(0, 2**b + 1, (rows, columns)),
-        probability_bits=b,
-        neuron=_neuron(rng, block, spread, rows * drive.maximum),
-        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
-        noise=NoisePlane(row_bits=row_bits, seed=seed) if b or block.dropout else None,
-        window=window,
-        pool=block.pool,
-        dropout=block.dropout,
-    )
-
-
-def _neuron(rng: np.random.Generator, block: Block, spread: float, reach: int) -> Neuron:
-    columns = block.columns
-
-    def integers(low: float, high: float) -> np.ndarray[Any, Any]:
-        return rng.integers(round(low), round(high) + 1, columns)
-
-    if block.neuron == "logits":
-        return Logits(scale=integers(1, 400), offset=integers(-2000, 2000), fraction_bits=10)
-    if block.neuron in ("threshold", "scaled"):
-        # The largest of four sums is larger.
-        low, high = (0, 1.5 * spread) if block.pool else (-spread / 2, spread / 2)
-        kept, dropped = (integers(low, high).clip(-reach, reach + 1) for _ in "ab")
-        return Threshold(thresholds=kept, dropped=dropped if block.neuron == "scaled" else None)
-    if block.neuron == "quantised":
-        steepness = 2**block.levels / (2 * spread)
-        shift = max(0, 7 - int(np.floor(np.log2(steepness))))
-        scale = steepness * 2**shift
-        quarter = 2 ** (shift + block.levels) / 4
-        return Quantised(
-            scale=integers(scale / 2, 1.5 * scale),
-            offset=integers(-quarter, 2 * quarter),
-            shift=shift,
-            bits=block.levels,
-        )
-    unit = spread * 2**block.fraction_bits
-    return Spiking(
-        thresholds=integers(max(1, unit / 2), max(1, 1.5 * unit)),
-        start=integers(-unit / 2, unit),
-        bias=integers(-unit / 4, unit / 2),
-        fraction_bits=block.fraction_bits,
-    )
-
-
-def drop(code: int, bits: int) -> SpatialDropout:
-    """Return the dropout of probability ``code / 2**bits``."""
-    return SpatialDropout(code=code, bits=bits)
-
-
-MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
+from bbnn.description import Layer, Network, Pool
+from drawing import MAX, SUM, Block, Kind, build, drop
 
 
 def conv_network(seed: int = 1, **options: Any) -> Network:
@@ -300,6 +132,37 @@ def _spiking_dropout(**options: Any) -> Network:
     return build(11, blocks, steps=3, **options)
 
 
+def residual_network(kind: Kind = "spiking", seed: int = 12, **options: Any) -> Network:
+    """Return shortcuts past one layer and past two, one of which adds what was added already.
+
+    Chunks differ where lanes do.
+    """
+    unit = partial(Block, neuron=kind, kernel=3, padding=1, columns=4)
+    blocks = (
+        unit(columns=4, pool=MAX if kind == "spiking" else None),
+        unit(lanes_out=4, adds=0),
+        unit(bits=2, lanes_out=1),
+        unit(lanes_in=1, adds=1),
+        Block(columns=5, neuron=kind, lanes_in=7, lanes_out=3),
+        Block(columns=5, neuron=kind, lanes_in=3, adds=4),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (6, 6, 2), **options})
+
+
+def residual_front(seed: int = 13, **options: Any) -> Network:
+    """Return a shortcut of levels before the first ensembling layer, and one of sums behind it."""
+    unit = partial(Block, neuron="quantised", kernel=3, padding=1, columns=3, lanes_out=3)
+    blocks = (
+        unit(bits=0),
+        unit(bits=0, lanes_out=1, adds=0),
+        unit(levels=3),
+        unit(pool=None, adds=2, dropout=drop(1, 2)),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (4, 5, 2), **options})
+
+
 def fixed(layer: Layer) -> Layer:
     """Return `layer` with the likelier sign of every weight, in turn where neither is."""
     full = 2**layer.probability_bits
@@ -312,6 +175,17 @@ def fixed_network(network: Network, layers: int | None = None) -> Network:
     """Return `network` with the weights of the first `layers`, or of all, fixed, none dropped."""
     changed = tuple(fixed(layer) for layer in network.layers[:layers])
     return replace(network, layers=changed + network.layers[len(changed) :])
+
+
+def skipping(network: Network, skips: bool = True) -> Network:
+    """Return `network` with zeros skipped, or not, wherever that has a meaning."""
+    layers = [
+        replace(layer, folding=replace(layer.folding, skip_zeros=skips))
+        if layer.drive.kind == "unsigned" or layer.dropout
+        else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=tuple(layers))
 
 
 CASES: dict[str, Callable[[], Network]] = {
@@ -360,5 +234,22 @@ CASES: dict[str, Callable[[], Network]] = {
     "lanes-1-1": partial(lanes_network, 1, 1),
     "lanes-2-2": partial(lanes_network, 2, 2),
     "lanes-all": partial(lanes_network, 99, 99),
+    "residual-spiking": partial(residual_network, steps=3),
+    "residual-spiking-rate-step": partial(
+        residual_network, steps=3, encoding="rate", resample="step"
+    ),
+    "residual-levels": partial(residual_network, "quantised", input_shape=(3, 4, 2)),
+    "residual-front": residual_front,
+    "residual-never": partial(residual_front, reseed="never"),
+    "residual-skipping": lambda: skipping(residual_network(steps=2)),
+    "skipping-conv": lambda: skipping(conv_network()),
+    "skipping-spatial": lambda: skipping(spatial_network()),
+    "skipping-quantised": lambda: skipping(quantised_network()),
+    "skipping-spiking": lambda: skipping(spiking_network()),
+    "skipping-spiking-rate": lambda: skipping(spiking_network(encoding="rate", steps=4)),
+    "skipping-dropout-step": lambda: skipping(_spiking_dropout(resample="step")),
+    "skipping-dense": lambda: skipping(dense_network("spiking", steps=3, encoding="rate")),
+    "skipping-mixed": lambda: skipping(mixed_network()),
+    "skipping-lanes": lambda: skipping(lanes_network(2, 2)),
 }
 """A factory for each network; call it to draw it."""

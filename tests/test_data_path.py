@@ -24,7 +24,9 @@ from systems import (
     conv_network,
     dense_network,
     quantised_network,
+    residual_front,
     scale_network,
+    skipping,
     spatial_network,
     spiking_network,
 )
@@ -48,10 +50,17 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def compare(network: Network, stall: int, wanted: bool, count: int = 3) -> Recording:
-    """Simulate some images and compare every word of their packets with golden."""
+def compare(
+    network: Network,
+    stall: int,
+    wanted: bool,
+    count: int = 3,
+    images: Any = None,
+    cycles: int = 200_000,
+) -> Recording:
+    """Simulate some images, random ones if None, and compare every word of their packets."""
     members = network.ensemble.members
-    images = random_images(network, count)
+    images = random_images(network, count) if images is None else images
     dut = DataPath(network)
     beats = [
         {"data": word, "last": int(position == len(packet) - 1)}
@@ -70,7 +79,7 @@ def compare(network: Network, stall: int, wanted: bool, count: int = 3) -> Recor
         writer(dut.i, pack_pixels(images).ravel().tolist(), stall),
         reader(dut.o, beats, stall),
         watched=[dut.o],
-        cycles=200_000,
+        cycles=cycles,
     )
 
 
@@ -98,6 +107,10 @@ SMALL = {
         spiking_network, input_shape=(4, 4, 1), encoding="rate", resample="step", steps=2
     ),
     "dense-spiking": partial(dense_network, "spiking", steps=3, encoding="rate"),
+    "residual": partial(residual_front, input_shape=(3, 4, 1)),
+    "skipping": lambda **options: skipping(
+        quantised_network(input_shape=(4, 4, 1), pool=SUM, **options)
+    ),
 }
 
 

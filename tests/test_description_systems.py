@@ -23,6 +23,7 @@ from bbnn.description import (
     Threshold,
     Window,
     deterministic,
+    output_drive,
 )
 from bbnn.errors import InputError
 from bbnn.model_file import load, save_network, to_bytes
@@ -279,7 +280,7 @@ def test_what_a_layer_derives() -> None:
     assert spatial[2].maps == spatial[2].rows
     quantised = quantised_network(pool=Pool(kind="sum", size=2)).layers
     # Four values of 0..3.
-    assert quantised[0].output_drive == Drive(kind="unsigned", bits=4)
+    assert output_drive(quantised[:1]) == Drive(kind="unsigned", bits=4)
     assert quantised[0].output_shape == (3, 3, 4)
     assert quantised[0].sum_shape == (6, 6, 4)
     assert quantised[0].positions == 36

@@ -64,9 +64,13 @@ class Plain:
             vector = pixels
             if network.encoding == "rate":
                 vector = [((step + 1) * p + 128) // 256 - (step * p + 128) // 256 for p in pixels]
+            found: dict[str, list[int]] = {}
             for index, layer in enumerate(network.layers):
                 self.fill(index, member, step)
                 vector = self.layer(index, vector, member, scales[index])
+                if layer.adds is not None:
+                    vector = [a + b for a, b in zip(vector, found[layer.adds], strict=True)]
+                found[layer.name] = vector
                 if layer is network.layers[-1]:
                     outputs[index] = vector
                 else:

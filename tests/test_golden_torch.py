@@ -54,8 +54,12 @@ class Torch:
         for step in range(network.steps):
             maps = torch.from_numpy(train[step % len(train)].astype(np.float64))
             maps = maps.reshape(1, height, width, channels).permute(0, 3, 1, 2)
+            found: dict[str, Any] = {}
             for index, layer in enumerate(network.layers):
                 maps = self.layer(index, layer, maps, step)
+                if layer.adds is not None:
+                    maps = maps + found[layer.adds]
+                found[layer.name] = maps
                 flat = maps.permute(0, 2, 3, 1).flatten().long().tolist()
                 last = isinstance(layer.neuron, Logits)
                 outputs[index] = flat if last else outputs[index] + flat

@@ -85,12 +85,23 @@ def test_repack_takes_the_stated_cycles(case: str) -> None:
 
 
 def replay(
-    bits: int, chunk: int, length: int, word: int, passes: int, pad: int = 0, stall: int = 2
+    bits: int,
+    chunk: int,
+    length: int,
+    word: int,
+    passes: int,
+    pad: int = 0,
+    stall: int = 2,
+    tells: bool = False,
 ) -> Recording:
     """Read each of five vectors `passes` times, holding some words, while the next ones come."""
-    dut = ReplayBuffer(element_bits=bits, chunk=chunk, length=length, word=word, pad=pad)
+    dut = ReplayBuffer(
+        element_bits=bits, chunk=chunk, length=length, word=word, pad=pad, tells=tells
+    )
     rng = np.random.default_rng(7)
     vectors = rng.integers(0, 2**bits, (5, length))
+    if tells:
+        vectors *= rng.random(vectors.shape) < 0.3
     chunks = [packed(part, bits) for vector in vectors for part in groups(vector, chunk, 1)]
     jitter, wait = Random(11), stalls(stall)
 
@@ -105,6 +116,10 @@ def replay(
             assert len(want) == dut.words
             while not ctx.get(dut.valid):
                 await ctx.tick()
+            for plane in range(bits if tells else 0):
+                ctx.set(dut.plane, plane)
+                live = [word > 0 for word in want[plane * dut.groups :][: dut.groups]]
+                assert ctx.get(dut.live) == packed(live, 1)
             for address in range(dut.words):
                 for _ in range(wait()):
                     ctx.set(dut.address, jitter.getrandbits(len(dut.address)))
@@ -139,6 +154,12 @@ REPLAYS = {
 @pytest.mark.parametrize("case", REPLAYS)
 def test_replay(case: str, stall: int) -> None:
     replay(*REPLAYS[case], stall)
+
+
+@pytest.mark.parametrize("stall", [0, 3], ids=["full-rate", "stalls"])
+@pytest.mark.parametrize("case", ["pixels", "one-pass", "one-word-of-planes"])
+def test_replay_tells_of_zeros(case: str, stall: int) -> None:
+    replay(*REPLAYS[case], stall, tells=True)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 8])

@@ -23,7 +23,8 @@ Bits = np.ndarray[Any, Any]
 class Memories:
     """What surrounds a crossbar: a vector and a filling of noise, in words as the memories give.
 
-    Of a masked layer's rows, many carry 0.
+    Of a masked layer's rows, many carry 0; of one that skips zeros, almost all, and everything in
+    one vector.
     """
 
     def __init__(self, layer: Layer, rng: np.random.Generator) -> None:
@@ -34,12 +35,17 @@ class Memories:
         self.drives = elements * 2 - 1 if signs else elements
         if layer.masked:
             self.drives *= rng.integers(0, 2, layer.rows)
+        elif layer.folding.skip_zeros:
+            elements *= rng.random(layer.rows) < rng.choice([0, 0.2])
         self.driven = [packed(group, 1) for group in groups(self.drives != 0, lanes_in, 0)]
         self.words = [
             packed(np.array(group) >> plane & 1, 1)
             for plane in reversed(range(layer.drive.bits))
             for group in groups(elements, lanes_in, int(signs))
         ]
+        # Now and then a group is read that would not need to be.
+        live = [word > 0 or rng.random() < 0.2 for word in self.words]
+        self.live = [packed(plane, 1) for plane in groups(np.array(live), layer.row_groups, 0)]
         k = layer.noise.row_bits if layer.noise else 0
         self.row_bits: Bits = rng.integers(0, 2, (layer.row_groups * lanes_in, k), np.uint8)
         columns = layer.column_groups * layer.folding.lanes_out
@@ -91,6 +97,8 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
             ctx.set(dut.valid, 1)
             over = 0
             while not over:
+                if layer.folding.skip_zeros:
+                    ctx.set(dut.live, memory.live[ctx.get(dut.plane)])
                 # The sampled values are those of the cycle that ends with this clock edge.
                 _, _, enable, vector, row, column, over = await ctx.tick().sample(
                     dut.enable, dut.vector_address, dut.row_group, dut.column_group, dut.done
@@ -150,11 +158,17 @@ CROSSBARS = {
     "masked-eight-bits": dense(6, 5, 4, 3, b=8, k=13, dropout=HALF),
 }
 
+SKIPPING = {
+    "skipped-spikes": dense(18, 7, 4, 3, bits=1, skips=True),
+    "skipped-planes": dense(18, 5, 4, 2, bits=4, b=2, k=5, skips=True),
+    "skipped-single-group": dense(4, 5, 4, 2, bits=2, skips=True),
+}
+
 
 @pytest.mark.parametrize("stall", [0, 4], ids=["full-rate", "stalls"])
-@pytest.mark.parametrize("case", CROSSBARS)
+@pytest.mark.parametrize("case", CROSSBARS | SKIPPING)
 def test_sums(case: str, stall: int) -> None:
-    crossbar(CROSSBARS[case], stall)
+    crossbar((CROSSBARS | SKIPPING)[case], stall)
 
 
 @pytest.mark.slow

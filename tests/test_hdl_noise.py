@@ -152,6 +152,10 @@ def noise_plane(
             jitter.shuffle(places)
             while not ctx.get(dut.valid):
                 await ctx.tick()
+            if layer.folding.skip_zeros:
+                together = len(dut.kept)
+                kept = groups(~dropped[filling], together, 0)
+                assert ctx.get(dut.live) == packed([any(group) for group in kept], 1)
             for place in places:
                 ctx.set(dut.enable, 1)
                 ctx.set(dut.row_group, place[0])
@@ -226,6 +230,10 @@ PLANES: dict[str, tuple[Layer, dict[str, Any]]] = {
     ),
     "dropped-maps": (
         dense(20, 6, 8, 3, b=0, window=CONV, dropout=SpatialDropout(code=3, bits=3)),
+        {"members": 5, "vectors": 2},
+    ),
+    "live-maps": (
+        dense(*(20, 6, 4, 3), b=0, window=CONV, dropout=SpatialDropout(code=5, bits=3), skips=True),
         {"members": 5, "vectors": 2},
     ),
     "dropped-and-random": (

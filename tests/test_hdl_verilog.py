@@ -18,7 +18,11 @@ import test_hdl_ensemble as ensemble
 import test_hdl_lines as lines
 import test_hdl_neurons as neurons
 import test_hdl_noise as noise
+import test_hdl_pool as pool
+import test_hdl_quantised as quantised
+import test_hdl_spiking as spiking
 import test_hdl_systems as systems
+import test_residual as residual
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
 from replays import Played, replay
@@ -88,6 +92,17 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"group == 2'h3",
         "group == 2'h2",
     ),
+    "telling_replay": (
+        lambda: [buffers.replay(*buffers.REPLAYS["pixels"], tells=True)],
+        r"assign live = ",
+        "assign live = ~ ",
+    ),
+    "live_plane": (lambda: plane("live-maps"), r"assign live = ", "assign live = ~ "),
+    "skipping_crossbar": (
+        lambda: [crossbar.crossbar(crossbar.SKIPPING["skipped-planes"], stall) for stall in (3, 0)],
+        r"first = & ",
+        "first = | ",
+    ),
     "crossbar": (
         lambda: [crossbar.crossbar(crossbar.CROSSBARS["three-planes"], stall) for stall in (3, 0)],
         r"enable = ~ \S+",
@@ -134,11 +149,18 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"empty = (\S+)  & (\S+) ;",
         r"empty = \1  | \2 ;",
     ),
+    **neurons.BLOCKS,
+    **residual.BLOCKS,
+    **pool.BLOCKS,
+    **quantised.BLOCKS,
+    **spiking.BLOCKS,
 }
 
 # Whole data paths take minutes to compile.
 PATHS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     "spatial_path": (lambda: system("spatial"), r"ends_member = ", "ends_member = ~"),
+    "residual_path": (lambda: system("residual"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
+    "skipping_path": (lambda: system("skipping"), r"first = & ", "first = | "),
     "spiking_path": (lambda: system("spiking"), r"ends_row = (\S+) & ", r"ends_row = \1 | "),
 }
 

@@ -15,7 +15,7 @@ from bbnn.cli.info import command
 from bbnn.description import Network
 from bbnn.model_file import digest, save_network
 from networks import random_network
-from systems import scale_network, spatial_network, spiking_network
+from systems import scale_network, skipping, spatial_network, spiking_network
 
 
 def small_network() -> Network:
@@ -89,8 +89,10 @@ def test_json(model: str) -> None:
         "window": None,
         "pool": None,
         "dropout": None,
+        "adds": None,
         "lanes_in": 5,
         "lanes_out": 4,
+        "skip_zeros": False,
         "cycles": 8 * 3 * 3,
         "run_per": "image",
         "probability_bits": 0,
@@ -113,8 +115,10 @@ def test_json(model: str) -> None:
         "window": None,
         "pool": None,
         "dropout": None,
+        "adds": None,
         "lanes_in": 9,
         "lanes_out": 3,
+        "skip_zeros": False,
         "cycles": 4,
         "run_per": "member",
         "probability_bits": 2,
@@ -163,6 +167,9 @@ def test_spikes_and_the_scale_unit(tmp_path: Path) -> None:
     text = " ".join(shown(str(path), 120).split())
     assert "steps 3, input constant" in text
     assert "weights drawn once a step" in text
+    assert "at most" not in text.split("layer", 2)[1]
+    save_network(skipping(spiking_network()), path)
+    assert "at most" in " ".join(shown(str(path), 120).split()).split("layer", 2)[1]
     save_network(scale_network(), path)
     assert "scale dropout 2 / 2**3, one unit, seed 0x" in " ".join(shown(str(path), 120).split())
 

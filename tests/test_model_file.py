@@ -55,6 +55,19 @@ def assert_same(one: Network, other: Network) -> None:
         assert getattr(one, name) == getattr(other, name)
 
 
+def test_zeros_that_are_skipped(tmp_path: Path) -> None:
+    """The field is there where it says something: files that lack it are what they were."""
+    path = tmp_path / "network.safetensors"
+    first, *others = NETWORK.layers
+    folding = replace(first.folding, skip_zeros=True)
+    skips = replace(NETWORK, layers=(replace(first, folding=folding), *others))
+    save_network(skips, path)
+    assert load(path).layers[0].folding == folding
+    assert to_bytes(load(path)) == path.read_bytes()
+    assert b"skip_zeros" not in to_bytes(NETWORK)
+    assert digest(skips) != digest(NETWORK)
+
+
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     save_network(NETWORK, path)

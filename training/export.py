@@ -29,6 +29,7 @@ from bbnn.description import (
     Quantised,
     SpatialDropout,
     Threshold,
+    output_drive,
 )
 from bbnn.errors import require
 from training.block import Block
@@ -105,7 +106,7 @@ def layers_of(trained: Sequence[TrainedLayer], blocks: Sequence[Block]) -> tuple
             )
         )
         if index < last:
-            drive = layers[-1].output_drive
+            drive = output_drive(layers)
     return tuple(layers)
 
 

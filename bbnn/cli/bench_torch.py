@@ -6,7 +6,7 @@ convolutions and pools.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bbnn.description import Layer, Network, Quantised, Spiking, Threshold
+from bbnn.description import Layer, Network, Quantised, Spiking, Threshold, source_of
 
 SEED = 1
 
@@ -36,21 +36,29 @@ def torch_program(network: Network, images: NDArray[np.uint8]) -> Callable[[], A
             drive = drive.movedim(-1, 1).float().contiguous(memory_format=torch.channels_last)
             for stage in stages[:first]:
                 stage.draw()
-                drive = stage(drive)
+            drive = through(stages[:first], drive)
             return torch.stack([member(drive) for _ in range(network.ensemble.members)])
 
     def member(drive: Tensor) -> Tensor:
         total = torch.zeros(())
         for step in range(network.steps):
-            value = encoded(network, drive, step)
             for stage in stages[first:]:
                 if step == 0 or network.ensemble.resample == "step":
                     stage.draw()
-                value = stage(value, begins=step == 0)
+            value = through(stages[first:], encoded(network, drive, step), begins=step == 0)
             total = total + value
         return total * scale + offset
 
     return run
+
+
+def through(stages: Sequence[Stage], value: Tensor, begins: bool = True) -> Tensor:
+    """Return what the last of `stages` puts out, or `value` without any."""
+    layers, outputs = [stage.layer for stage in stages], [value]
+    for number, stage in enumerate(stages):
+        source, value = source_of(layers[: number + 1]), stage(outputs[-1], begins)
+        outputs.append(value if source is None else value + outputs[source + 1])
+    return outputs[-1]
 
 
 def encoded(network: Network, drive: Tensor, step: int) -> Tensor:

@@ -22,11 +22,11 @@ from bbnn.schedule import pass_cycles
 def summary(network: Network) -> dict[str, Any]:
     """Return all that `bbnn info --json` tells of `network`.
 
-    codes : how many weights are -1, stochastic and +1. cycles : to compute one vector; a map has
-    one for each position. dropout : its decisions per member, and those that dropping every row
-    by itself would take. run_per : "image" before the first ensembling layer, "member" from there
-    on. weight_bits : size of the weight memory. noise_bits : drawn by one filling of the noise
-    plane.
+    codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where
+    zeros are skipped; a map has a vector for each position. dropout : its decisions per member, and
+    those that dropping every row by itself would take. run_per : "image" before the first
+    ensembling layer, "member" from there on. weight_bits : size of the weight memory. noise_bits :
+    drawn by one filling of the noise plane.
     """
     first = network.first_ensembling
     layers = [
@@ -74,8 +74,10 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "window": layer.window and asdict(layer.window),
         "pool": layer.pool and asdict(layer.pool),
         "dropout": _dropout(layer),
+        "adds": layer.adds,
         "lanes_in": layer.folding.lanes_in,
         "lanes_out": layer.folding.lanes_out,
+        "skip_zeros": layer.folding.skip_zeros,
         "cycles": pass_cycles(layer),
         "run_per": run_per,
         "probability_bits": layer.probability_bits,
@@ -124,7 +126,7 @@ def _crossbar(layer: dict[str, Any]) -> dict[str, str]:
         "drive": "sign" if drive["kind"] == "sign" else f"{drive['bits']} planes",
         "neuron": layer["neuron"],
         "lanes": f"{layer['lanes_in']} x {layer['lanes_out']}",
-        "cycles": f"{layer['cycles']:,}",
+        "cycles": f"{'at most ' * layer['skip_zeros']}{layer['cycles']:,}",
         "run per": layer["run_per"],
     }
 
@@ -168,12 +170,14 @@ def _facts(told: dict[str, Any]) -> dict[str, str]:
             "weights drawn": f"once a {ensemble['resample']}",
         }
     scale = told["scale_dropout"]
+    shortcuts = [f"{each['name']} adds {each['adds']}" for each in told["layers"] if each["adds"]]
     unit = "{code} / 2**{bits}, one unit, seed {seed:#x}".format(**scale) if scale else None
     return {
         "ensemble": f"{ensemble['members']} members, at most {ensemble['max_members']:,}; {drawn}",
         "reseed": ensemble["reseed"],
         **spiking,
         **({"scale dropout": unit} if unit else {}),
+        **({"shortcuts": ", ".join(shortcuts)} if shortcuts else {}),
         "seeds": f"LFSR of {ensemble['lfsr_width']} bits: {', '.join(seeds) or 'none'}",
         "classes": ", ".join(told["classes"]),
         "digest": told["digest"],

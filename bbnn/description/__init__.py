@@ -34,6 +34,7 @@ from bbnn.description.neurons import (
     Spiking,
     Threshold,
 )
+from bbnn.description.shortcuts import output_drive, source_of
 
 __all__ = [
     "LOGIT_LIMIT",
@@ -55,4 +56,6 @@ __all__ = [
     "Threshold",
     "Window",
     "deterministic",
+    "output_drive",
+    "source_of",
 ]

@@ -32,10 +32,13 @@ def _fixed(layer: Layer) -> Layer:
     twice, full = 2 * layer.codes.astype(np.int64), 2**layer.probability_bits
     plus = np.where(twice == full, even, twice > full)
     neuron = layer.neuron
+    # Without dropout, signs are never 0.
+    skips = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
     return replace(
         layer,
         codes=plus.astype(np.uint8),
         probability_bits=0,
+        folding=replace(layer.folding, skip_zeros=skips),
         noise=None,
         dropout=None,
         neuron=replace(neuron, dropped=None) if isinstance(neuron, Threshold) else neuron,

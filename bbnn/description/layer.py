@@ -17,6 +17,7 @@ from bbnn.description.neurons import Logits, Neuron, Quantised, Spiking, Thresho
 from bbnn.errors import require, require_int
 
 MAX_PROBABILITY_BITS = 8
+MAX_DRIVE_BITS = 16
 Shape = tuple[int, int, int]
 """Height, width and channels of a map; a vector is a map of one position."""
 
@@ -35,7 +36,7 @@ class Drive:
 
     def __post_init__(self) -> None:
         require(self.kind in ("sign", "unsigned"), "drive.kind", '"sign" or "unsigned"', self.kind)
-        require_int("drive.bits", self.bits, 1, 1 if self.kind == "sign" else 16)
+        require_int("drive.bits", self.bits, 1, 1 if self.kind == "sign" else MAX_DRIVE_BITS)
 
     def __str__(self) -> str:
         return self.kind if self.kind == "sign" else f"unsigned of {self.bits} bits"
@@ -137,10 +138,14 @@ class Folding:
 
     lanes_in : rows a cycle (S), 1..rows; a convolution's is a multiple of K*K. lanes_out : columns
     a cycle (P), 1..columns; a convolution's divides its columns.
+    skip_zeros : spend no cycle on a row group that drives nothing in a bit plane (docs/design.md).
+        Results are the same. Of unsigned drives, or where maps are dropped; a window of signs
+        always meets the map, padding or not.
     """
 
     lanes_in: int
     lanes_out: int
+    skip_zeros: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +172,7 @@ class Layer:
     neuron : what its columns do. folding : lanes.
     noise : None exactly if b is 0 and there is no dropout.
     window : cuts the rows out of a map. pool : of the neurons' outputs. dropout : of input maps.
+    adds : name of an earlier layer; its outputs are added to this one's, which have the same shape.
     """
 
     name: str
@@ -179,6 +185,7 @@ class Layer:
     window: Window | None = None
     pool: Pool | None = None
     dropout: SpatialDropout | None = None
+    adds: str | None = None
 
     @property
     def rows(self) -> int:
@@ -241,15 +248,11 @@ class Layer:
         return height // size, width // size, channels
 
     @property
-    def output_drive(self) -> Drive:
-        """What this layer's outputs are to the next layer; the last layer has none."""
-        if isinstance(self.neuron, Threshold):
-            return Drive(kind="sign")
-        bits = self.neuron.bits if isinstance(self.neuron, Quantised) else 1
-        largest = 2**bits - 1
-        if self.pool is not None and self.pool.kind == "sum":
-            largest *= self.pool.size**2
-        return Drive(kind="unsigned", bits=largest.bit_length())
+    def largest(self) -> int:
+        """Largest of its own outputs, pooled; 1 for signs. Logits have none."""
+        largest = 2**self.neuron.bits - 1 if isinstance(self.neuron, Quantised) else 1
+        pool = self.pool
+        return largest * pool.size**2 if pool is not None and pool.kind == "sum" else largest
 
     @property
     def varies(self) -> bool:
@@ -274,6 +277,8 @@ class Layer:
 
     def __post_init__(self) -> None:
         require_identifier("name", self.name)
+        if self.adds is not None:
+            require_identifier(f"adds ({self.name})", self.adds)
         require_int("probability_bits", self.probability_bits, 0, MAX_PROBABILITY_BITS)
         require_integers("codes", self.codes, 2)
         require(min(self.codes.shape) > 0, "codes", "a non-empty matrix", self.codes.shape)
@@ -283,6 +288,12 @@ class Layer:
             require(self.rows == rows, "codes", f"of {rows} rows, channels * kernel**2", self.rows)
         require_int("folding.lanes_in", self.folding.lanes_in, 1, self.rows)
         require_int("folding.lanes_out", self.folding.lanes_out, 1, self.columns)
+        skips = self.folding.skip_zeros
+        where = f"folding.skip_zeros ({self.name})"
+        require(isinstance(skips, bool), where, "true or false", skips)
+        zeros = self.drive.kind == "unsigned" or self.dropout is not None
+        wanted = "false where no row group can be without drive"
+        require(zeros or not skips, where, wanted, skips)
         self._require_noise()
         self._require_window()
         self.neuron.check(self.columns, self.reach)

@@ -11,6 +11,7 @@ import numpy as np
 from bbnn.description.checks import require_identifier
 from bbnn.description.layer import Drive, Layer, Shape
 from bbnn.description.neurons import LOGIT_LIMIT, Logits, Spiking, Threshold
+from bbnn.description.shortcuts import output_drive, require_shortcuts
 from bbnn.errors import require, require_int
 from bbnn.lfsr import TAPS
 
@@ -68,7 +69,8 @@ class Network:
 
     name : a Verilog identifier.
     input_shape : (height, width, channels) of the uint8 images.
-    layers : at least one; the last has `Logits`, no other has. Maps are flattened in C order.
+    layers : at least one; the last has `Logits`, no other has. Maps are flattened in C order. Where
+        a layer adds another's outputs, both are unsigned, of one shape, and run equally often.
     classes : a name per logit.
     lfsr_width : 32 or 64.
     steps : T_s, time steps of a spiking network; 1 for all others.
@@ -139,6 +141,7 @@ class Network:
         self._require_names_and_seeds()
         self._require_neurons()
         self._require_ensemble()
+        require_shortcuts(self.layers, self.first_ensembling)
         self._require_layers_join()
         columns = self.layers[-1].columns
         require(len(self.classes) == columns, "classes", f"{columns} names", self.classes)
@@ -187,7 +190,7 @@ class Network:
             require(fits, f"{where}.drive", f"{drive}, like {source}", str(layer.drive))
             if layer.dropout is not None:
                 require(index > 0, f"{where}.dropout", "None for pixels", layer.dropout)
-            shape, drive = layer.output_shape, layer.output_drive
+            shape, drive = layer.output_shape, output_drive(self.layers[: index + 1])
             source = f"the columns of {where}" if layer.window is None else f"the maps of {where}"
 
     def _require_neurons(self) -> None:
