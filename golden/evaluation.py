@@ -16,6 +16,7 @@ from golden.metrics import Floats, Labels, Reliability
 from golden.network import Progress, checked_members, logits
 
 Images = NDArray[np.uint8]
+Raw = NDArray[np.int64]
 Average = Literal["softmax", "logits"]
 
 
@@ -71,27 +72,35 @@ def evaluate(
     classes = len(network.classes)
     require(int(labels.max()) < classes, "labels", f"below {classes}", int(labels.max()))
     start = time.perf_counter()
-    raw = [logits(network, each, members, progress) for each in (images, ood_images)]
+    raw, ood_raw = (logits(network, each, members, progress) for each in (images, ood_images))
     seconds = time.perf_counter() - start
-    test, ood = (scores(each, network.output.fraction_bits, average) for each in raw)
+    outcome = judged(raw, ood_raw, labels, network.output.fraction_bits, average)
+    outcome.figures["image_members_per_second"] = (len(raw) + len(ood_raw)) * members / seconds
+    return outcome
+
+
+def judged(
+    raw: Raw, ood_raw: Raw, labels: Labels, fraction_bits: int, average: Average = "softmax"
+) -> Evaluation:
+    """Return what integer logits (N, T, classes) of test and of OOD images are worth."""
+    test, ood = (scores(each, fraction_bits, average) for each in (raw, ood_raw))
     right = test.q.argmax(axis=1) == labels
     reliability = metrics.reliability(test.q, labels)
     figures = {
-        "images": len(images),
-        "ood_images": len(ood_images),
-        "members": members,
+        "images": len(raw),
+        "ood_images": len(ood_raw),
+        "members": raw.shape[1],
         "accuracy": metrics.accuracy(test.q, labels),
         "nll": metrics.nll(test.q, labels),
         "ece": reliability.ece,
         "brier": metrics.brier(test.q, labels),
         "entropy": _detection(test.entropy, ood.entropy, right),
         "mutual_information": _detection(test.mutual_information, ood.mutual_information, right),
-        "image_members_per_second": (len(images) + len(ood_images)) * members / seconds,
     }
     return Evaluation(test=test, ood=ood, right=right, reliability=reliability, figures=figures)
 
 
-def scores(raw: NDArray[np.int64], fraction_bits: int, average: Average) -> Scores:
+def scores(raw: Raw, fraction_bits: int, average: Average) -> Scores:
     """Return what integer logits (N, T, classes) mean."""
     member_q = metrics.softmax(raw, fraction_bits)
     mean = metrics.softmax_of_mean if average == "logits" else metrics.mean_softmax

@@ -18,8 +18,8 @@ from bbnn.description import Network
 from bbnn.errors import require, require_int
 from golden.layer import Reals, Stage, Train, crossbar
 from golden.neurons import neuron
-from golden.noise import matrices_per_member, member_weights
-from golden.scale import dropped_scales
+from golden.noise import matrices_per_member
+from golden.source import STREAMS, Source
 
 __all__ = ["Progress", "checked_members", "crossbar", "logits", "neuron", "pixels", "trace"]
 
@@ -38,11 +38,13 @@ def logits(
     images: NDArray[np.uint8],
     members: int | None = None,
     progress: Progress = lambda done: None,
+    source: Source = STREAMS,
 ) -> NDArray[np.int64]:
     """Return every member's logits, int64, shape (images, T, classes).
 
     images : uint8, shape (N, *input_shape) or (N, pixels). members : T, the network's own if None.
-    progress : called with the number of image-members done since its last call.
+    progress : called with the number of image-members done since its last call. source : of weights
+    and decisions, the hardware's own streams unless told.
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
@@ -51,7 +53,7 @@ def logits(
     stages = [Stage(layer, network.steps, blocks[0].stop) for layer in network.layers]
     first = network.first_ensembling
     if first:
-        before = next(seen(network, range(first), 1, 1))
+        before = next(seen(network, range(first), 1, 1, source))
         front = np.concatenate([run(stages, before, front[rows][None])[-1][0] for rows in blocks])
     if network.layers[first].window is None and network.encoding == "constant":
         # Once, not for every member; windows convert as they copy.
@@ -59,7 +61,8 @@ def logits(
     fresh = network.ensemble.reseed == "never"
     draws = len(front) if fresh else 1
     result = np.empty((len(front), members, len(network.classes)), np.int64)
-    for number, sees in enumerate(seen(network, range(first, len(stages)), draws, members)):
+    drawn = seen(network, range(first, len(stages)), draws, members, source)
+    for number, sees in enumerate(drawn):
         image, member = divmod(number, members)
         for rows in [slice(image, image + 1)] if fresh else blocks:
             train = encoded(network, front[rows])
@@ -120,15 +123,19 @@ def checked_members(network: Network, members: int | None) -> int:
 
 
 def seen(
-    network: Network, layers: Sequence[int], images: int, members: int
+    network: Network,
+    layers: Sequence[int],
+    images: int,
+    members: int,
+    source: Source = STREAMS,
 ) -> Iterator[list[Seen]]:
     """Yield what members 0..T-1 of image 0, then of image 1, ... see in each of `layers`."""
     streams = []
     for index in layers:
-        each = member_weights(network, index, images, members)
+        each = source.weights(network, index, images, members)
         # So many in a row belong to one member.
         streams.append(zip(*[each] * matrices_per_member(network, index), strict=True))
-    dropped = dropped_scales(network, images, members)[:, layers]
+    dropped = source.dropped_scales(network, images, members)[:, layers]
     for matrices, banks in zip(zip(*streams, strict=True), dropped.tolist(), strict=True):
         yield list(zip(matrices, banks, strict=True))
 
