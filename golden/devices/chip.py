@@ -22,18 +22,19 @@ Generator = np.random.Generator
 class Devices:
     """Devices as programmed, arrays of one shape.
 
-    g : conductance at the first read, uS. nu : drift exponents. wander : where in its distribution
-    the noise stands that a chip keeps, standard normal.
+    g : conductance at the first read, uS. nu : drift exponents. noise : Q_s. wander : where in its
+    distribution the noise stands that a chip keeps, standard normal.
     """
 
     g: Floats
     nu: Floats
+    noise: Floats
     wander: Floats
 
     def at(self, cells: Cells, time: float) -> tuple[Floats, Floats]:
         """Return the mean conductance after `time` seconds and the deviation from read to read."""
         drifted = pcm.drifted(self.g, self.nu, time)
-        noise = drifted * pcm.relative_noise(self.g)
+        noise = drifted * self.noise
         mean = drifted + noise * np.sqrt(cells.kept(time)) * self.wander
         fresh = 0.0 if cells.read_noise == "off" else cells.new_in_a_read(time)
         return np.maximum(mean, 0), noise * np.sqrt(fresh)
@@ -98,7 +99,7 @@ class Chip:
 
     def _devices(self, g: Floats, rng: Generator) -> Devices:
         nu = self.cells.drift_scale * pcm.drift_exponent(g, rng.standard_normal(g.shape))
-        return Devices(g, nu, rng.standard_normal(g.shape))
+        return Devices(g, nu, pcm.relative_noise(g), rng.standard_normal(g.shape))
 
     def read(self, time: float, compensated: bool) -> Reading:
         """Return what is seen `time` seconds after programming.
@@ -122,11 +123,11 @@ class Chip:
         its mean (aihwkit, `GlobalDriftCompensation`); the noise plane is there for its noise, and
         gets back the root of its mean variance from read to read. 1 where there is nothing to see.
         """
-        weight, noise = (
-            [devices.at(self.cells, moment) for devices in self.devices] for moment in (0.0, time)
-        )
-        conductance = [sum(float(at[0].mean()) for at in each[:2]) for each in (weight, noise)]
-        variance = [sum(float((at[1] ** 2).mean()) for at in each[2:]) for each in (weight, noise)]
+        conductance, variance = [], []
+        for moment in (0.0, time):
+            plus, minus, up, down = (devices.at(self.cells, moment) for devices in self.devices)
+            conductance.append(float(plus[0].mean() + minus[0].mean()))
+            variance.append(float((up[1] ** 2).mean() + (down[1] ** 2).mean()))
         return _ratio(*conductance), float(np.sqrt(_ratio(*variance)))
 
 

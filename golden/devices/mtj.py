@@ -95,6 +95,7 @@ def modules(
     for index, layer in enumerate(layers):
         dropout = layer.dropout
         if dropout is not None:
+            require_int("bits", bits, dropout.bits, MAX_PROBABILITY_BITS)
             p = dropout.code / 2**dropout.bits
             rng = np.random.default_rng([chip, index])
             drop_codes[index] = _codes(probabilities(junctions, p, layer.maps, rng), bits)
@@ -102,6 +103,7 @@ def modules(
             layers[index] = replace(layer, dropout=wide)
     unit, scale_code = network.scale_dropout, None
     if unit is not None:
+        require_int("bits", bits, unit.bits, MAX_PROBABILITY_BITS)
         rng = np.random.default_rng([chip, len(layers)])
         p = unit.code / 2**unit.bits
         scale_code = int(_codes(probabilities(junctions, p, 1, rng), bits)[0])

@@ -61,7 +61,7 @@ def widened(network: Network, bits: int = MAX_PROBABILITY_BITS) -> Network:
     """Return the same network with codes of `bits` bits: what a perfect chip would do."""
 
     def codes(layer: Layer, index: int) -> Codes:
-        return np.left_shift(layer.codes, bits - layer.probability_bits, dtype=np.uint16)
+        return layer.codes.astype(np.uint16) << bits - layer.probability_bits
 
     return _recoded(network, bits, codes)
 
