@@ -58,6 +58,7 @@ def test_figures_of_aihwkit() -> None:
     compare(TABLE)
 
 
+@pytest.mark.filterwarnings("ignore")  # Those of its own imports.
 @pytest.mark.skipif(importlib.util.find_spec("aihwkit") is None, reason="aihwkit is not installed")
 def test_table_is_aihwkits() -> None:
     fresh = figures()
@@ -133,6 +134,17 @@ def test_linear_mapping_is_linear_in_lambda() -> None:
     assert differences(Cells(mapping="linear"), np.array([0.0, 0.5, 1.0])) == pytest.approx(
         [-4 * s, 0, 4 * s]
     )
+
+
+def test_noise_cells_drift_apart_least_at_the_default() -> None:
+    """The spread of nu after a year over the noise, from 1 uS on, and how much worse 25 uS are."""
+    g = np.linspace(1, 25, 241)
+    apart = pcm.drift_exponent(g, np.ones(1)) - pcm.drift_exponent(g, np.zeros(1))
+    offset = apart * math.log((YEAR + pcm.T_0) / pcm.T_0)
+    relative = offset / (pcm.relative_noise(g) * math.sqrt(pcm.accumulated(YEAR)))
+    assert g[relative.argmin()] == pytest.approx(Cells().noise_conductance, abs=0.1)
+    assert relative[-1] / relative.min() == pytest.approx(2.06, abs=0.01)
+    assert relative.min() == pytest.approx(1.12, abs=0.01)
 
 
 def test_certain_weights_can_take_the_whole_range() -> None:
