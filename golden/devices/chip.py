@@ -62,8 +62,13 @@ class Reading:
         return np.where(deviation > 0, distribution(z), (self.mean >= 0).astype(np.float64))
 
     def read(self, rng: Generator) -> Floats:
-        """Return one read of D, shape (rows, columns): +1 where it is at least 0."""
-        shared = self.shared * rng.standard_normal(self.shared.shape)
+        """Return one read of D, shape (rows, columns): +1 where it is at least 0.
+
+        Rows are read one after the other, all columns at once: cells that a row shares show the
+        same noise to all its columns, a column's show other noise in every row.
+        """
+        seen_at_once = (len(self.mean), self.shared.shape[1])
+        shared = self.shared * rng.standard_normal(seen_at_once)
         own = self.own * rng.standard_normal(self.own.shape)
         return np.asarray(self.mean + shared + own)
 

@@ -84,9 +84,9 @@ def _recoded(network: Network, bits: int, codes: Callable[[Layer, int], Codes]) 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Weights as a chip's comparators read them, all synapses of a layer at once: a `Source`.
+    """Weights as a chip's comparators read them: a `Source`.
 
-    Unlike effective codes these carry what shared noise cells do to the weights that share them.
+    Unlike effective codes they carry what noise cells that a row shares do to its weights.
     Every call starts the same stream anew.
     """
 
