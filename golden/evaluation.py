@@ -17,7 +17,9 @@ from golden.metrics import Floats, Labels, Reliability
 from golden.network import Progress, checked_members, logits
 
 Images = NDArray[np.uint8]
+Raw = NDArray[np.int64]
 Average = Literal["softmax", "logits"]
+DOUBTS = ("entropy", "mutual_information")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,17 +87,16 @@ def evaluate(
         }
 
     start = time.perf_counter()
-    watch = {"watch": counter} if counter else {}
-    test = scores(logits(network, images, members, progress, **watch), bits, average)
+    test = scores(logits(network, images, members, progress, counter), bits, average)
     outside = strange(network, members)
     seconds = time.perf_counter() - start
     single = scores(logits(once, images, 1, progress), bits, average)
     figures = {
         "images": len(images),
         "members": members,
-        **_figures(test, outside, labels, ("entropy", "mutual_information")),
+        **judged(test, outside, labels),
         # A single member disagrees with none.
-        "deterministic": _figures(single, strange(once, 1), labels, ("entropy",)),
+        "deterministic": judged(single, strange(once, 1), labels, DOUBTS[:1]),
         "image_members_per_second": sum(map(len, (images, *ood.values()))) * members / seconds,
     }
     if counter:
@@ -109,7 +110,7 @@ def evaluate(
     )
 
 
-def scores(raw: NDArray[np.int64], fraction_bits: int, average: Average) -> Scores:
+def scores(raw: Raw, fraction_bits: int, average: Average = "softmax") -> Scores:
     """Return what integer logits (N, T, classes) mean."""
     member_q = metrics.softmax(raw, fraction_bits)
     mean = metrics.softmax_of_mean if average == "logits" else metrics.mean_softmax
@@ -122,8 +123,8 @@ def scores(raw: NDArray[np.int64], fraction_bits: int, average: Average) -> Scor
     )
 
 
-def _figures(
-    test: Scores, ood: dict[str, Scores], labels: Labels, doubts: tuple[str, ...]
+def judged(
+    test: Scores, ood: Mapping[str, Scores], labels: Labels, doubts: tuple[str, ...] = DOUBTS
 ) -> dict[str, Any]:
     """Return quality, means of each doubt, and how well it tells each OOD set from the test's."""
     right = test.q.argmax(axis=1) == labels

@@ -20,8 +20,8 @@ from bbnn.description import Network, source_of
 from bbnn.errors import require, require_int
 from golden.layer import Reals, Stage, Train, crossbar
 from golden.neurons import neuron
-from golden.noise import matrices_per_member, member_weights
-from golden.scale import dropped_scales
+from golden.noise import matrices_per_member
+from golden.source import STREAMS, Source
 from golden.threads import PROCESSORS, side_by_side
 
 __all__ = ["Progress", "checked_members", "crossbar", "logits", "neuron", "pixels", "trace"]
@@ -46,13 +46,15 @@ def logits(
     images: NDArray[np.uint8],
     members: int | None = None,
     progress: Progress = lambda done: None,
-    watch: Watch = lambda rows, sees, train, outputs: None,
+    watch: Watch | None = None,
+    source: Source = STREAMS,
 ) -> NDArray[np.int64]:
     """Return every member's logits, int64, shape (images, T, classes).
 
     images : uint8, shape (N, *input_shape) or (N, pixels). members : T, the network's own if None.
     progress : called with the number of image-members done since its last call.
     watch : called once for every member and block of images, from several threads.
+    source : of weights and decisions, the hardware's own streams unless told.
     Raise `InputError` on images of the wrong size or type and on a T out of range.
     """
     members = checked_members(network, members)
@@ -69,7 +71,8 @@ def logits(
     def member(number: int, sees: Sequence[Seen], stages: list[Stage], rows: slice) -> None:
         train = encoded(network, front[rows])
         outputs = run(stages[first:], sees, train)
-        watch(rows, sees, train, outputs)
+        if watch is not None:
+            watch(rows, sees, train, outputs)
         result[rows, number] = outputs[-1][0]
         with reporting:
             progress(train.shape[1])
@@ -79,15 +82,14 @@ def logits(
 
     with side_by_side(stages, len(blocks)) as each:
         if first:
-            sees = next(seen(network, range(first), 1, 1))
+            sees = next(seen(network, range(first), 1, 1, source))
             front = np.concatenate(each(partial(before, sees), blocks))
         if network.layers[first].window is None and network.encoding == "constant":
             # Once, not for every member; windows convert as they copy.
             front = front.astype(np.float32)
         fresh = network.ensemble.reseed == "never"
-        drawn = seen(
-            network, range(first, len(network.layers)), len(front) if fresh else 1, members
-        )
+        draws = len(front) if fresh else 1
+        drawn = seen(network, range(first, len(network.layers)), draws, members, source)
         for count, sees in enumerate(drawn):
             image, number = divmod(count, members)
             each(partial(member, number, sees), [slice(image, image + 1)] if fresh else blocks)
@@ -146,15 +148,15 @@ def checked_members(network: Network, members: int | None) -> int:
 
 
 def seen(
-    network: Network, layers: Sequence[int], images: int, members: int
+    network: Network, layers: Sequence[int], images: int, members: int, source: Source = STREAMS
 ) -> Iterator[list[Seen]]:
     """Yield what members 0..T-1 of image 0, then of image 1, ... see in each of `layers`."""
     streams = []
     for index in layers:
-        each = member_weights(network, index, images, members)
+        each = source.weights(network, index, images, members)
         # So many in a row belong to one member.
         streams.append(zip(*[each] * matrices_per_member(network, index), strict=True))
-    dropped = dropped_scales(network, images, members)[:, layers]
+    dropped = source.dropped_scales(network, images, members)[:, layers]
     for matrices, banks in zip(zip(*streams, strict=True), dropped.tolist(), strict=True):
         yield list(zip(matrices, banks, strict=True))
 

@@ -18,6 +18,7 @@ from golden.lfsr import bits, runs
 
 Bits = NDArray[np.uint8]
 Words = NDArray[np.uint8]
+Codes = NDArray[np.integer[Any]]
 
 RUN = 1 << 15
 """Random bits drawn at once: enough to amortise the calls, few enough for a single image."""
@@ -72,13 +73,14 @@ def matrices_per_member(network: Network, index: int) -> int:
 
 
 def member_weights(
-    network: Network, index: int, images: int, members: int
+    network: Network, index: int, images: int, members: int, drop_codes: Codes | None = None
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the weights of layer `index`, shape (I, J), for members 0..T-1 of image 0, then 1, ...
 
     +-1, and 0 in the rows of dropped maps: a weight that is not driven. A member has
     `matrices_per_member` of them, in the order of its time steps. A caller that restarts the
-    streams with every image asks for one image and uses it for all.
+    streams with every image asks for one image and uses it for all. drop_codes : of the maps, shape
+    (maps,), in place of the layer's one.
     """
     layer = network.layers[index]
     if layer.noise is None:
@@ -88,7 +90,7 @@ def member_weights(
         return
     held = members_per_filling(layer, network.ensemble)
     draws = members * matrices_per_member(network, index)
-    source = _fillings(layer, network.lfsr_width)
+    source = _fillings(layer, network.lfsr_width, drop_codes)
     for _ in range(images):
         for first in range(0, draws, held):
             row_word, column_word, dropped = next(source)
@@ -100,7 +102,9 @@ def member_weights(
                 yield matrix
 
 
-def _fillings(layer: Layer, lfsr_width: int) -> Iterator[tuple[Words, Words, NDArray[np.bool_]]]:
+def _fillings(
+    layer: Layer, lfsr_width: int, drop_codes: Codes | None
+) -> Iterator[tuple[Words, Words, NDArray[np.bool_]]]:
     """Yield one filling after the other, endlessly.
 
     As words of rows (I, G), words of columns (J,), and whether a map is dropped (maps,).
@@ -110,7 +114,7 @@ def _fillings(layer: Layer, lfsr_width: int) -> Iterator[tuple[Words, Words, NDA
     for run in runs(layer.noise.seed, lfsr_width, count * layer.noise_bits):
         row_noise, column_noise = _split(layer, run)
         rows = _row_words(row_noise, layer.probability_bits)
-        dropped = _dropped(layer, run.reshape(count, -1))
+        dropped = _dropped(layer, run.reshape(count, -1), drop_codes)
         yield from zip(rows, _packed(column_noise), dropped, strict=True)
 
 
@@ -126,12 +130,13 @@ def _split(layer: Layer, stream: Bits) -> tuple[Bits, Bits]:
     )
 
 
-def _dropped(layer: Layer, fillings: Bits) -> NDArray[np.bool_]:
+def _dropped(layer: Layer, fillings: Bits, drop_codes: Codes | None = None) -> NDArray[np.bool_]:
     """Return which maps are dropped (count, maps): D, the end of each filling, below the code."""
     if layer.dropout is None:
         return np.zeros((len(fillings), layer.maps), np.bool_)
     drawn = fillings[:, -layer.maps * layer.dropout.bits :]
-    return _packed(drawn.reshape(len(fillings), layer.maps, -1)) < layer.dropout.code
+    codes = layer.dropout.code if drop_codes is None else drop_codes
+    return np.asarray(_packed(drawn.reshape(len(fillings), layer.maps, -1)) < codes)
 
 
 def _row_words(row_noise: Bits, probability_bits: int) -> Words:

@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "Run images through the driver, simulated or on a board, against golden.",
     "toolchain": "Install the open tools that build bitstreams.",
     "demo": "Do all of the above on the shipped network and real images.",
+    "device": "Measure what PCM or MTJ devices cost, over time and over chips.",
     "convert": "Turn a quantised network into a spiking one.",
     "data": "Find or fetch a data set and check its checksums.",
     "train": "Train a shipped network again.",
