@@ -346,18 +346,18 @@ def test_stops_anywhere(cycles: int) -> None:
     bench.run(steps)
 
 
-def longest(m: Module, place: Any, beats: Any) -> Signal:
+def longest(m: Module, place: Any, beats: Any, changes: Any) -> tuple[Signal, Signal]:
     """Cut bursts as if no border mattered."""
-    length = Signal(range(17))
-    m.d.comb += length.eq(Mux(beats < 16, beats, 16))
-    return length
+    length, known = Signal(range(17)), Signal()
+    m.d.sync += [length.eq(Mux(beats < 16, beats, 16)), known.eq((beats != 0) & ~changes)]
+    return length, known
 
 
 @pytest.mark.parametrize("engine", ["fetch", "store"])
 def test_a_burst_across_a_border_would_be_noticed(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"boards.shell.{engine}.burst_length", longest)
+    monkeypatch.setattr(f"boards.shell.{engine}.next_burst", longest)
     with pytest.raises(AssertionError, match="crosses 4 KB"):
         test_bursts_end_at_page_borders()
 

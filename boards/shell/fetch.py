@@ -9,7 +9,7 @@ from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.shell.axi3 import DECERR, INCR, SLVERR, Axi3Half
-from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, WORDS, burst_length
+from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, WORDS, next_burst
 from hdl.axi import Axi4Stream
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ class Fetch(wiring.Component):
         beats = Signal(30)
         under_way = Signal(range(DEPTH + 1))
         reserved = Signal(range(DEPTH + 1))
-        length = burst_length(m, place, beats)
         asks, comes, leaves = Signal(), Signal(), Signal()
+        length, known = next_burst(m, place, beats, asks | self.start)
         m.d.comb += [
-            asks.eq(self.go & (beats != 0) & ~bus.arvalid & (reserved + length <= DEPTH)),
+            asks.eq(self.go & known & ~bus.arvalid & (reserved + length <= DEPTH)),
             comes.eq(bus.rvalid & bus.rready),
             bus.rready.eq(1),
             bus.arsize.eq(3),

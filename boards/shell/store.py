@@ -9,7 +9,7 @@ from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.shell.axi3 import DECERR, INCR, SLVERR, Axi3Half
-from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, burst_length
+from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, next_burst
 from hdl.axi import Axi4Stream
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Store(wiring.Component):
         place = Signal(29)
         beats = Signal(30)
         odd = Signal()
-        length = burst_length(m, place, beats)
+        length, known = next_burst(m, place, beats, (bus.wvalid & bus.wready) | self.start)
         left = Signal(range(BURST))
         burst_bytes = Signal(range(BURST * BYTES + 1))
         m.d.comb += [
@@ -123,7 +123,7 @@ class Store(wiring.Component):
                     left.eq(length - 1),
                     burst_bytes.eq((length << 3) - Mux(odd & (beats == length), 4, 0)),
                 ]
-                with m.If(self.go & (beats != 0) & (buffer.r_level >= length)):
+                with m.If(self.go & known & (buffer.r_level >= length)):
                     m.next = "ADDRESS"
             with m.State("ADDRESS"):
                 m.d.comb += bus.awvalid.eq(1)
