@@ -214,7 +214,9 @@ RATES: dict[str, tuple[tuple[Block, ...], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", RATES)
+@pytest.mark.parametrize(
+    "case", ["dense_1 crossbar", pytest.param("dense_2 shortcut", marks=pytest.mark.slow)]
+)
 def test_shortcuts_hold_nothing_up(case: str) -> None:
     """Images come as often as the slowest stage says, be it the shortcut itself."""
     blocks, options = RATES[case]

@@ -212,7 +212,12 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("case", READ)
+LONG = ("first layer of spikes", "padding and dropped maps")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in LONG)) for case in READ]
+)
 def test_images_come_as_often_as_golden_counts(case: str) -> None:
     """Where a skipping crossbar is the slowest stage, an image takes its cycles, exactly.
 
