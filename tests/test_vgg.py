@@ -1,0 +1,66 @@
+"""VGGBinaryConnect, the network of Bayes2IMC, at its full size: described, evaluated exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bbnn.description import Network
+from bbnn.schedule import image_cycles
+from golden.network import logits, trace
+from training.export import TrainedLayer
+from training.recipe import Recipe, network_of
+from training.recipes import VGG, vgg
+
+WEIGHTS = 14_022_016
+"""3x3 x 128, 128, 256, 256, 512, 512; 1,024, 1,024, 10: the 14.0 M of the paper."""
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """Return it with random probabilities of 0, 1/2 and 1, its sums normalised as trained ones."""
+    rng = np.random.default_rng(1)
+    blocks = vgg(width=128, fully=1024, levels=3)
+    recipe = Recipe(name="vgg", data_set="cifar-10", ood=("noise",), blocks=blocks, settings=VGG)
+    trained, rows, strength = [], 27, 2.0**14
+    for index, block in enumerate(blocks):
+        if block.window is not None:
+            rows = 9 * block.window.channels
+        elif index == 6:
+            rows = 4 * 4 * 512
+        trained.append(
+            TrainedLayer(
+                probability=rng.integers(0, 3, (rows, block.columns)) / 2,
+                mean=np.zeros(block.columns),
+                variance=np.full(block.columns, rows * strength),
+                gain=np.ones(block.columns),
+                bias=np.zeros(block.columns),
+            )
+        )
+        rows, strength = block.columns, 1.0
+    return network_of(recipe, trained, (32, 32, 3), {})
+
+
+def test_description(network: Network) -> None:
+    assert sum(layer.codes.size for layer in network.layers) == WEIGHTS
+    assert [layer.drive.bits for layer in network.layers] == [8, *[2] * 8]
+    assert [layer.columns for layer in network.layers[:6]] == [128, 128, 256, 256, 512, 512]
+    assert image_cycles(network) > 0
+
+
+@pytest.mark.slow
+def test_equals_pytorch(network: Network) -> None:
+    """Every output of every layer, for the second member of an image."""
+    pytest.importorskip("torch")
+    from test_golden_torch import Torch
+
+    image = np.random.default_rng(2).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    found = trace(network, image, 0, 1, 2)
+    expected = Torch(network, 0, 1, 2).run(image[0])
+    compared = 0
+    for layer, ours, theirs in zip(network.layers, found, expected, strict=True):
+        assert np.array_equal(ours, np.array(theirs)), layer.name
+        assert len(np.unique(ours)) > 1, f"{layer.name} says nothing"
+        compared += len(ours)
+    assert compared == 288_778
+    assert np.array_equal(logits(network, image, 2)[0, 1], found[-1])
