@@ -18,7 +18,7 @@ class Block:
     bernoulli : weights drawn with each member, b = 1; else fixed signs, b = 0.
     levels : of a quantised ReLU, 2**n - 1; 0 for signs.
     dropout : probability with which an input map is 0. scale_dropout : probability with which the
-    scale alpha is left out.
+    scale alpha is left out. scale_spread : s; alphas lie in 1/s..s, evenly in their logarithm.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Block:
     levels: int = 0
     dropout: float = 0.0
     scale_dropout: float = 0.0
+    scale_spread: float = 2.0
 
     @property
     def probability_bits(self) -> int:

@@ -63,7 +63,7 @@ class BinaryLayer(nn.Module):
         alpha = None
         if block.scale_dropout:
             exponent = 2 * torch.rand(block.columns, generator=generator) - 1
-            alpha = SCALE_SPREAD**exponent
+            alpha = block.scale_spread**exponent
         self.register_buffer("alpha", alpha)
 
     def probability(self) -> Tensor:
@@ -161,10 +161,6 @@ class BinaryLayer(nn.Module):
             bias=_array(self.bias),
             alpha=None if self.alpha is None else _array(self.alpha),
         )
-
-
-SCALE_SPREAD = 2.0
-"""Scales lie within 1 / SCALE_SPREAD .. SCALE_SPREAD, evenly in their logarithm."""
 
 
 class _PassStraight(torch.autograd.Function):

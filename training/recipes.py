@@ -29,6 +29,8 @@ MLP = Settings(
 CONV = dataclasses.replace(
     MLP, epochs=10, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
 )
+LEVELS = dataclasses.replace(CONV, epochs=8, pixel_dropout=0.1)
+"""Without pixel dropout a ReLU's network is as accurate, and tells strangers far less well apart."""
 VGG = dataclasses.replace(CONV, epochs=10, shift=3, flip=True)
 MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
 
@@ -170,7 +172,7 @@ RECIPES = {
             data_set=data_set,
             ood=(ood, "noise"),
             blocks=blocks,
-            settings=CONV,
+            settings=LEVELS if kind == "levels" else CONV,
         )
         for kind, blocks in GREY.items()
         for data_set, ood in (("mnist", "fashion-mnist"), ("fashion-mnist", "mnist"))
