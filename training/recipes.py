@@ -30,7 +30,7 @@ CONV = dataclasses.replace(
     MLP, epochs=10, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
 )
 LEVELS = dataclasses.replace(CONV, epochs=8, pixel_dropout=0.1)
-"""Without pixel dropout a ReLU's network is as accurate, and tells strangers far less well apart."""
+"""Without pixel dropout these are as accurate, and tell strangers far less well apart."""
 VGG = dataclasses.replace(CONV, epochs=10, shift=3, flip=True)
 MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
 
