@@ -90,6 +90,15 @@ def fastest(network: Network, lut: int, bram36: int) -> Fold | None:
     return found
 
 
+def skipping(network: Network) -> Network:
+    """Return the network with zero row groups skipped wherever there can be any."""
+    layers = []
+    for layer in network.layers:
+        skips = layer.drive.kind == "unsigned" or layer.dropout is not None
+        layers.append(replace(layer, folding=replace(layer.folding, skip_zeros=skips)))
+    return replace(network, layers=tuple(layers))
+
+
 def estimate(network: Network) -> Cost:
     """Return what a network takes by the model above."""
     total = Cost(lut=0, bram36=0)

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "Measure accuracy and uncertainty with the golden model.",
     "generate": "Write the Verilog, the memory images and the manifest.",
     "simulate": "Compare the generated Verilog with golden, every logit of every member.",
+    "cycles": "Count what skipping zero row groups saves on real images.",
     "fold": "Choose the lanes of every layer for a part and a rate.",
     "synth": "Synthesize for an FPGA part and print what it uses.",
     "bitstream": "Build the bitstream of a board, with open tools or Vivado.",
