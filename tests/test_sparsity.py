@@ -230,7 +230,12 @@ def test_command(model: Path, tmp_path: Path) -> None:
 
 def test_command_refuses(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "sparse.safetensors"
-    for options in (["--budget", "2"], ["--budget", "0.5", "--images", "0"]):
+    elsewhere = str(tmp_path / "nowhere" / "sparse.safetensors")
+    for options in (
+        ["--budget", "2"],
+        ["--budget", "0.5", "--images", "0"],
+        ["--budget", "0.5", "-o", elsewhere],
+    ):
         with pytest.raises(InputError):
             CliRunner().invoke(
                 sparsify_command.command,

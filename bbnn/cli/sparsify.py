@@ -14,7 +14,7 @@ from bbnn.cli import emit
 from bbnn.cli.evaluate import progress
 from bbnn.cli.images import default_ood, labelled_sample, require_shape
 from bbnn.description import Network
-from bbnn.errors import require_int
+from bbnn.errors import require, require_int
 from bbnn.folding import estimate
 from bbnn.model_file import load, save_network
 from bbnn.schedule import image_cycles
@@ -62,6 +62,8 @@ def command(
 
     Example: bbnn sparsify models/fashion-mlp.safetensors --budget 0.14 -o build/sparse.safetensors
     """
+    if output is not None:
+        require(output.parent.is_dir(), "--output", "a file in an existing folder", str(output))
     network = load(model)
     sparse = sparsify(network, budget, delta, start)
     dataset = dataset or labelled_sample(network)

@@ -35,7 +35,8 @@ def likelier(layer: Layer) -> NDArray[np.bool_]:
     """
     even = np.add.outer(np.arange(layer.rows), np.arange(layer.columns)) % 2 == 0
     twice, full = 2 * layer.codes.astype(np.int64), 2**layer.probability_bits
-    return np.where(twice == full, even, twice > full)
+    plus: NDArray[np.bool_] = np.where(twice == full, even, twice > full)
+    return plus
 
 
 def _fixed(layer: Layer) -> Layer:
