@@ -13,7 +13,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 MODELS = Path(__file__).parents[1] / "models"
 SAID = {
     "bayes2imc": ("mnist-conv", r"random bits per member: 2,259, .* instead of 224,800"),
-    "sparsity_aware": ("mnist-conv", r"sampling from output on: [\d,]+ stochastic weights, [3-9]"),
+    "sparsity_aware": (
+        "mnist-conv",
+        r"from output on: [\d,]+ of [\d,]+ weights sampled, [3-9]",
+    ),
     "bayesian_snn": ("mnist-levels", r"4 steps\n(?:.*\n)+?  per inference: [\d,]+ spikes, [\d,]+"),
     "scale_dropout": ("mnist-scale", r"per member: 3; stochastic units in the Verilog: 1\n"),
     "spatial_dropout": ("mnist-spatial", r"conv_1: 32 maps .*; element-wise 288, 9 times as many"),

@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "Do all of the above on the shipped network and real images.",
     "device": "Measure what PCM or MTJ devices cost, over time and over chips.",
     "convert": "Turn a quantised network into a spiking one.",
+    "sparsify": "Sample only the layers and rows that are worth it.",
     "data": "Find or fetch a data set and check its checksums.",
     "train": "Train a shipped network again.",
     "bench": "Measure speed and area against a baseline.",

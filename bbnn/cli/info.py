@@ -86,7 +86,7 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
             "stochastic": stochastic,
             "+1": layer.codes.size - minus - stochastic,
         },
-        "weight_bits": layer.codes.size * (layer.probability_bits + 1),
+        "weight_bits": layer.weight_bits,
         "noise_bits": layer.noise_bits,
         "row_bits": noise.row_bits if noise else None,
         "seed": noise.seed if noise else None,

@@ -9,7 +9,7 @@ in `docs/model-file.md`. All classes check themselves and raise `InputError` wit
 
 from __future__ import annotations
 
-from bbnn.description.deterministic import deterministic
+from bbnn.description.deterministic import deterministic, likelier
 from bbnn.description.layer import (
     MAX_PROBABILITY_BITS,
     Drive,
@@ -56,6 +56,7 @@ __all__ = [
     "Threshold",
     "Window",
     "deterministic",
+    "likelier",
     "output_drive",
     "source_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bbnn.description.layer import Layer
 from bbnn.description.network import Ensemble, Network
@@ -14,8 +15,7 @@ from bbnn.description.neurons import Threshold
 def deterministic(network: Network) -> Network:
     """Return the plain binary network of the likelier weights; it has a single member.
 
-    Every code is rounded to 0 or 2**b. A coin, a code of exactly half, is +1 where row + column is
-    even: were all of them +1, or -1, every sum would be shifted. No map and no scale is dropped.
+    No map and no scale is dropped.
     """
     return replace(
         network,
@@ -27,16 +27,25 @@ def deterministic(network: Network) -> Network:
     )
 
 
-def _fixed(layer: Layer) -> Layer:
+def likelier(layer: Layer) -> NDArray[np.bool_]:
+    """Return which weights are +1 if every code is rounded to 0 or 2**b, shape (rows, columns).
+
+    A coin, a code of exactly half, is +1 where row + column is even: were all of them +1, or -1,
+    every sum would be shifted.
+    """
     even = np.add.outer(np.arange(layer.rows), np.arange(layer.columns)) % 2 == 0
     twice, full = 2 * layer.codes.astype(np.int64), 2**layer.probability_bits
-    plus = np.where(twice == full, even, twice > full)
+    plus: NDArray[np.bool_] = np.where(twice == full, even, twice > full)
+    return plus
+
+
+def _fixed(layer: Layer) -> Layer:
     neuron = layer.neuron
     # Without dropout, signs are never 0.
     skips = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
     return replace(
         layer,
-        codes=plus.astype(np.uint8),
+        codes=likelier(layer).astype(np.uint8),
         probability_bits=0,
         folding=replace(layer.folding, skip_zeros=skips),
         noise=None,

@@ -267,6 +267,11 @@ class Layer:
         return int(np.count_nonzero((self.codes > 0) & (self.codes < full)))
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of the code memory."""
+        return int(self.codes.size) * (self.probability_bits + 1)
+
+    @property
     def noise_bits(self) -> int:
         """Random bits that one filling of the noise plane draws."""
         if self.noise is None:

@@ -1,0 +1,162 @@
+"""`bbnn sparsify`: fewer sampled weights, and what that saves and costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bbnn import data
+from bbnn.cli import emit
+from bbnn.cli.evaluate import progress
+from bbnn.cli.images import default_ood, labelled_sample, require_shape
+from bbnn.description import Network
+from bbnn.errors import require, require_int
+from bbnn.folding import estimate
+from bbnn.model_file import load, save_network
+from bbnn.schedule import image_cycles
+from bbnn.sparsity import operations, randomness, sampled_weights, sparsify
+from golden.evaluation import evaluate
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--budget", type=float, required=True, help="Share of the sampled weights to keep.")
+@click.option(
+    "--delta",
+    default=0.0,
+    show_default=True,
+    help="Snap weights first whose probability is so near to 0 or 1.",
+)
+@click.option(
+    "--from", "start", metavar="LAYER", help="First ensembling layer [by the layers' randomness]."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File [build/NAME.safetensors]."
+)
+@click.option(
+    "--dataset",
+    type=click.Choice(data.NAMES),
+    help="Test images [the sample of the set whose classes MODEL names].",
+)
+@click.option("--images", "count", type=int, help="Take the first so many of each set [all].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    budget: float,
+    delta: float,
+    start: str | None,
+    output: Path | None,
+    dataset: str | None,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Fix the weights of MODEL that are least worth sampling, and compare the two networks.
+
+    Layers at the front that are hardly random are fixed whole and run once an image; in the others
+    the rows of largest variance stay random. AUROC is by entropy, against the first set of
+    strangers that `bbnn evaluate` takes. LUTs and block RAMs are estimates.
+
+    Example: bbnn sparsify models/fashion-mlp.safetensors --budget 0.14 -o build/sparse.safetensors
+    """
+    if output is not None:
+        require(output.parent.is_dir(), "--output", "a file in an existing folder", str(output))
+    network = load(model)
+    sparse = sparsify(network, budget, delta, start)
+    dataset = dataset or labelled_sample(network)
+    images, labels = data.load(dataset)
+    require_shape(network, dataset, images)
+    if count is not None:
+        require_int("--images", count, 1, len(images))
+    images, labels = images[:count], labels[:count]
+    stranger = default_ood(dataset)[0]
+    ood = {stranger: data.ood(stranger, images)[:count]}
+    require_shape(network, stranger, ood[stranger])
+    work = 2 * sum(map(len, (images, *ood.values()))) * (network.ensemble.members + 1)
+    columns = {}
+    with progress(f"{network.name} on {dataset}, {stranger}", work) as advance:
+        for name, each in (("before", network), ("after", sparse)):
+            found = evaluate(each, images, labels, ood, progress=advance).figures
+            quality = {key: found[key] for key in ("accuracy", "nll", "ece")}
+            auroc = found["ood"][stranger]["entropy"]["auroc"]
+            columns[name] = {**quality, "auroc": auroc, **costs(each)}
+    if output is None:
+        output = Path("build") / f"{sparse.name}.safetensors"
+        output.parent.mkdir(exist_ok=True)
+    save_network(sparse, output)
+    told = {
+        "model": str(output),
+        "network": sparse.name,
+        "budget": budget,
+        "delta": delta,
+        "dataset": dataset,
+        "images": len(images),
+        "ood": stranger,
+        "members": network.ensemble.members,
+        "first_ensembling": sparse.layers[sparse.first_ensembling].name,
+        **columns,
+        "layers": [
+            {
+                "name": old.name,
+                "randomness": randomness(old),
+                "before": sampled_weights(old),
+                "after": sampled_weights(new),
+            }
+            for old, new in zip(network.layers, sparse.layers, strict=True)
+        ],
+    }
+    if as_json:
+        emit(told)
+    else:
+        show(told, Console(highlight=False))
+
+
+def costs(network: Network) -> dict[str, Any]:
+    """Return what a network samples, computes and stores, and what it is estimated to take."""
+    cost = estimate(network)
+    return {
+        "sampled_weights": sum(map(sampled_weights, network.layers)),
+        "stochastic_weights": sum(layer.stochastic_weights for layer in network.layers),
+        "operations_per_image": operations(network),
+        "cycles_per_image": image_cycles(network),
+        "weight_bits": sum(layer.weight_bits for layer in network.layers),
+        "noise_bits": sum(layer.noise_bits for layer in network.layers),
+        "estimated_lut": cost.lut,
+        "estimated_bram36": cost.bram36,
+    }
+
+
+def show(told: dict[str, Any], console: Console) -> None:
+    """Print both networks side by side, and where the sampled weights are."""
+    console.print(
+        "{network}: {images:,} images of {dataset} and {ood} as strangers, {members} members,"
+        " ensembled from {first_ensembling} on\n".format(**told)
+    )
+    compared = _table("")
+    for key, before in told["before"].items():
+        name = {"nll": "NLL", "ece": "ECE", "auroc": "AUROC"}.get(key, key.replace("_", " "))
+        compared.add_row(name, *(_figure(key, each) for each in (before, told["after"][key])))
+    console.print(compared)
+    layers = _table("sampled weights of", "randomness")
+    for each in told["layers"]:
+        counts = (f"{each[when]:,}" for when in ("before", "after"))
+        layers.add_row(each["name"], f"{each['randomness']:.3f}", *counts)
+    console.print()
+    console.print(layers)
+    console.print(f"\nfile: {told['model']}")
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first)
+    for heading in (*others, "before", "after"):
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _figure(key: str, value: float) -> str:
+    quality = key in ("accuracy", "nll", "ece", "auroc")
+    return f"{value:.4f}" if quality else f"{value:,g}" if value < 1e6 else f"{value:,}"
