@@ -49,7 +49,8 @@ def rounded(network: Network, bits: int, row_bits: int | None = None) -> Network
     """
 
     def codes(layer: Layer, index: int) -> Codes:
-        return np.rint(layer.codes * 2.0 ** (bits - layer.probability_bits)).astype(np.uint16)
+        nearest: Codes = np.rint(layer.codes * 2.0 ** (bits - layer.probability_bits))
+        return nearest.astype(np.uint16)
 
     return recoded(network, bits, codes, row_bits)
 

@@ -16,6 +16,7 @@ from matplotlib.image import imread
 
 from bbnn import data
 from bbnn.cli import study_noise_plane
+from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import load, save_network
 from golden.evaluation import evaluate
@@ -111,8 +112,8 @@ def test_bad_words_fail(spoil: Callable[[Any], Any], names: set[str]) -> None:
     """Each test finds what it is for."""
 
     class Bad(Independent):
-        def weights(self, *arguments: Any) -> Any:
-            return map(spoil, Independent(1).weights(*arguments))
+        def weights(self, network: Network, index: int, images: int, members: int) -> Any:
+            return map(spoil, Independent(1).weights(network, index, images, members))
 
     network = random_network(sizes=(40, 24, 10), probability_bits=(1, 1))
     of = examine(network, 50, Bad(1))["hidden_0"]

@@ -11,8 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bbnn.cli import device_table, emit, study_images
-from bbnn.cli.evaluate import progress
+from bbnn.cli import device_table, emit, study_options
 from bbnn.errors import require_int
 from bbnn.model_file import load
 from golden.network import checked_members
@@ -27,7 +26,7 @@ SHOWN = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--most", default=32, show_default=True, help="The largest T.")
 @click.option("--reference", default=10, show_default=True, help="T whose NLL is to be reached.")
-@study_images.options(seeds=8)
+@study_options.options(seeds=8)
 def command(
     model: Path,
     most: int,
@@ -36,6 +35,8 @@ def command(
     seed: int,
     dataset: str | None,
     count: int | None,
+    results: Path | None,
+    scheduler: str | None,
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -46,32 +47,29 @@ def command(
 
     Example: bbnn study members models/fashion-mlp.safetensors --images 300
     """
-    numbers = study_images.numbers(seed, seeds)
+    numbers = study_options.numbers(seed, seeds)
     require_int("--most", most, 1, 1000)
     require_int("--reference", reference, 1, most)
-    study_images.require_picture(picture)
+    study_options.require_picture(picture)
     network = load(model)
-    study_images.require_sampled(network)
+    study_options.require_sampled(network)
     checked_members(network, most)
     for kind in KINDS:
         drawn(network, kind)
-    named, sets = study_images.sets_of(network, dataset, None, count)
+    named, sets = study_options.sets_of(network, dataset, None, count)
     del named["ood"]
     study = MembersStudy(network=network, sets=sets, most=most)
     points = [Point(drawn=kind, seed=number) for kind in KINDS for number in numbers]
-    with progress(f"{network.name}, members", len(points)) as advance:
-        results = {}
-        for point in points:
-            results[point] = study(point)
-            advance(1)
-    told = {
+    settings = {**named, "most": most}
+    measured = study_options.measure(network, study, points, settings, results, scheduler)
+    told: dict[str, Any] = {
         "model": network.name,
         **named,
         "seeds": numbers,
         "reference": reference,
         "members": list(range(1, most + 1)),
         **{
-            kind: curves([results[Point(drawn=kind, seed=number)] for number in numbers])
+            kind: curves([measured[Point(drawn=kind, seed=number)] for number in numbers])
             for kind in KINDS
         },
     }

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bbnn import data
-from bbnn.cli import device_table, emit, study_images
-from bbnn.cli.evaluate import progress
+from bbnn.cli import device_table, emit, study_options
 from bbnn.description import MAX_PROBABILITY_BITS
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
@@ -38,7 +37,7 @@ EXPECTED = {"bias": 0.5, "runs": 0.5, "member runs": 0.5, "correlation": 0.0, "s
     "--word-members", default=64, show_default=True, help="Test the words of so many members."
 )
 @click.option("--ood", help=f"{', '.join(data.OOD_NAMES)} [the other of mnist and fashion-mnist].")
-@study_images.options(seeds=3)
+@study_options.options(seeds=3)
 def command(
     model: Path,
     row_bits: str,
@@ -50,6 +49,8 @@ def command(
     seed: int,
     dataset: str | None,
     count: int | None,
+    results: Path | None,
+    scheduler: str | None,
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -73,28 +74,23 @@ def command(
     few = picture is None or len(set(each_b)) <= MAX_LINES
     wanted = f"at most {MAX_LINES} where --report draws them"
     require(few, "--probability-bits", wanted, len(set(each_b)))
-    numbers = study_images.numbers(seed, seeds)
+    numbers = study_options.numbers(seed, seeds)
     require_int("--word-members", word_members, 2, 10_000)
-    study_images.require_picture(picture)
+    study_options.require_picture(picture)
     network = load(model)
-    study_images.require_sampled(network)
+    study_options.require_sampled(network)
     members = checked_members(network, members)
-    named, sets = study_images.sets_of(network, dataset, ood, count)
+    named, sets = study_options.sets_of(network, dataset, ood, count)
     study = NoisePlaneStudy(network=network, sets=sets, members=members, word_members=word_members)
     points = [Point(plane=plane, seed=number) for plane in chosen for number in numbers]
-    with progress(f"{network.name}, {len(chosen)} noise planes", len(points)) as advance:
-        results = {}
-        for point in points:
-            results[point] = study(point)
-            advance(1)
+    settings = {**named, "members": members, "word_members": word_members}
+    measured = study_options.measure(network, study, points, settings, results, scheduler)
     told = {
         "model": network.name,
-        **named,
-        "members": members,
-        "word_members": word_members,
+        **settings,
         "seeds": numbers,
         "planes": [
-            row(plane, [results[Point(plane=plane, seed=number)] for number in numbers])
+            row(plane, [measured[Point(plane=plane, seed=number)] for number in numbers])
             for plane in chosen
         ],
     }

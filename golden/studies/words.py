@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from bbnn.description import Layer, Network
 from golden.source import Source
 
-TESTS = ("bias", "runs", "member runs", "correlation", "squared")
+TESTS: tuple[str, ...] = ("bias", "runs", "member runs", "correlation", "squared")
 
 
 @dataclass(frozen=True, slots=True)

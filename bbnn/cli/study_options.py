@@ -1,20 +1,24 @@
-"""Which images a study measures, and the options that say so."""
+"""What all studies have: options, images, and the way through their points."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
 
 from bbnn import data
+from bbnn.cli.evaluate import progress
 from bbnn.cli.images import default_ood, labelled_sample, require_shape
 from bbnn.description import Network
 from bbnn.errors import require, require_int
+from bbnn.model_file import digest
+from bbnn.sweep import Result, Store, sweep
 from golden.studies.figures import Sets
 
+P = TypeVar("P", bound=Hashable)
 MAX_SEEDS = 1000
 
 
@@ -25,6 +29,15 @@ def options(seeds: int) -> Callable[[Any], Any]:
         click.option("--seed", default=1, show_default=True, help="The first of them."),
         click.option("--dataset", help=f"{', '.join(data.NAMES)} [the network's own, a sample]."),
         click.option("--images", "count", type=int, help="Take the first so many [all]."),
+        click.option(
+            "--results",
+            type=click.Path(path_type=Path),
+            help="Keep finished points in this file, and go on from those that it has.",
+        ),
+        click.option(
+            "--scheduler",
+            help="Measure on Dask: local, or a scheduler's address [in this process].",
+        ),
         click.option(
             "--report", "picture", type=click.Path(path_type=Path), help="Draw into this PNG."
         ),
@@ -71,3 +84,20 @@ def sets_of(
     require_shape(network, ood, strange)
     sets = Sets(images=images[:count], labels=labels[:count].astype(np.int64), ood=strange)
     return {"dataset": dataset, "ood": ood, "images": count}, sets
+
+
+def measure(
+    network: Network,
+    study: Callable[[P], Result],
+    points: Sequence[P],
+    settings: Result,
+    results: Path | None,
+    scheduler: str | None,
+) -> dict[P, Result]:
+    """Return the result of every point, under a bar on stderr.
+
+    settings : what else a result depends on, in a form fit for JSON; the file of `results` has it.
+    """
+    store = Store(results, {"study": type(study).__name__, "model": digest(network), **settings})
+    with progress(f"{network.name}, points", len(points)) as advance:
+        return sweep(study, points, store, scheduler, advance)
