@@ -16,10 +16,10 @@ from bbnn import data
 from bbnn.cli import device, device_table
 from bbnn.errors import InputError
 from bbnn.model_file import save_network
-from golden.devices.cases import reseeded
 from golden.devices.mapping import Cells
 from golden.devices.network import Moment, effective
 from golden.evaluation import evaluate
+from golden.variants import reseeded
 from networks import random_network
 from systems import Block, build, drop
 

@@ -10,14 +10,15 @@ import pytest
 
 from bbnn.description import Logits
 from bbnn.errors import InputError
-from golden.devices.cases import IDEAL, pcm_cases, reseeded
+from golden.devices.cases import IDEAL, pcm_cases
 from golden.devices.chip import Chip
 from golden.devices.correction import corrected, rescaled
 from golden.devices.mapping import Cells
-from golden.devices.network import Moment, Reads, effective, probabilities, widened
+from golden.devices.network import Moment, Reads, effective, probabilities
 from golden.devices.study import Sets, Study
 from golden.network import logits
 from golden.noise import member_weights
+from golden.variants import reseeded, widened
 from networks import random_images, random_network
 from systems import CASES, Network, conv_network, mixed_network
 

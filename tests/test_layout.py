@@ -129,7 +129,11 @@ def declared(*tables: list[str]) -> dict[str, Requirement]:
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PYPROJECT["dependency-groups"]
 RUN = declared(PYPROJECT["project"]["dependencies"])
-EXTRA = declared(PYPROJECT["project"]["optional-dependencies"]["train"])
+EXTRAS = {
+    "train": ("training/", "bbnn/cli/"),
+    "sweep": ("bbnn/sweep.py",),
+}
+"""Who may import what is optional."""
 
 
 def test_locks_fit_the_declared_dependencies() -> None:
@@ -145,8 +149,10 @@ def test_what_is_imported_is_declared() -> None:
     """`make demo` installs the declared dependencies alone, without those of the tests."""
     owners = packages_distributions()
     for path in MODULES:
-        trains = relative(path).startswith(("training/", "bbnn/cli/"))
-        allowed = {*RUN, *EXTRA} if trains else {*RUN}
+        allowed = {*RUN}
+        for extra, users in EXTRAS.items():
+            if relative(path).startswith(users):
+                allowed |= {*declared(PYPROJECT["project"]["optional-dependencies"][extra])}
         for top in {name.split(".")[0] for _, name in imports(path)}:
             if top not in OWN and top not in sys.stdlib_module_names:
                 installed_by = set(map(canonicalize_name, owners.get(top, [top])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ COMMANDS = {
     "toolchain": "Install the open tools that build bitstreams.",
     "demo": "Do all of the above on the shipped network and real images.",
     "device": "Measure what PCM or MTJ devices cost, over time and over chips.",
+    "study": "Measure what noise planes and members cost, over seeds.",
     "convert": "Turn a quantised network into a spiking one.",
     "sparsify": "Sample only the layers and rows that are worth it.",
     "data": "Find or fetch a data set and check its checksums.",
@@ -37,23 +39,38 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """Import a command's module only when it is asked for, so that `--help` is quick."""
+    """A group that imports a command's module only when it is asked for, so `--help` is quick.
+
+    commands_by_name : name and one-line help of each. prefix : of the names of their modules.
+    """
+
+    def __init__(
+        self, *arguments: Any, commands_by_name: Mapping[str, str], prefix: str, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.commands_by_name, self.prefix = commands_by_name, prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.commands_by_name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.commands_by_name:
             return None
-        command: click.Command = importlib.import_module(f"bbnn.cli.{cmd_name}").command
+        module = importlib.import_module(self.prefix + cmd_name.replace("-", "_"))
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.commands_by_name.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands,
+    commands_by_name=COMMANDS,
+    prefix="bbnn.cli.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="bbnn")
 def group() -> None:
     """Generate Bayesian binary neural-network accelerators and prove them bit for bit.

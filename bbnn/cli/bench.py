@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from bbnn.cli import Commands
 
 BENCHES = {
     "golden": "Speed of the golden model against plain float matrix products.",
     "lanes": "LUT per lane after synthesis, against a naive adder tree with an 8-bit comparator.",
     "simulate": "Speed of the simulated Verilog in cycles and image-members per second.",
 }
+"""Name and one-line help; each lives in the module `bbnn.cli.bench_NAME`."""
 
 
-class Benches(click.Group):
-    """Import a bench only when it is asked for; each lives in `bbnn.cli.bench_NAME`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(BENCHES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in BENCHES:
-            return None
-        command: click.Command = importlib.import_module(f"bbnn.cli.bench_{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(BENCHES.items()))
-
-
-@click.command(cls=Benches)
+@click.command(cls=Commands, commands_by_name=BENCHES, prefix="bbnn.cli.bench_")
 def command() -> None:
     """Measure speed and area against a baseline.
 

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from golden.devices.cases import IDEAL
-
-METRICS = {"accuracy": "accuracy", "nll": "NLL", "ece": "ECE", "auroc": "AUROC"}
+from golden.studies.figures import METRICS
 
 
 def row(
@@ -79,7 +78,7 @@ def cell(figure: dict[str, Any]) -> str:
 def draw(path: Path, told: dict[str, Any]) -> None:
     """Write the picture of the rows."""
     # Here, because it takes a second to import.
-    from bbnn import device_report
+    from bbnn import panels
 
     ideal, *rest = told["rows"]
     cases = list(dict.fromkeys(each["case"] for each in rest))
@@ -88,7 +87,7 @@ def draw(path: Path, told: dict[str, Any]) -> None:
     def figures(row: dict[str, Any], metric: str) -> tuple[float, float]:
         return row[metric]["mean"], row[metric]["deviation"] or 0.0
 
-    device_report.draw(
+    panels.draw(
         path,
         title=told["model"].replace("_", " "),
         subtitle=(
@@ -96,8 +95,9 @@ def draw(path: Path, told: dict[str, Any]) -> None:
             f"{told['dataset']}, {told['members']} members, {told['calibration']} images calibrate"
         ),
         cases=cases,
+        legend="corrected: ",
         panels=[
-            device_report.Panel(
+            panels.Panel(
                 name=heading,
                 ideal=figures(ideal, metric),
                 series={

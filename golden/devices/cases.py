@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from bbnn.description import MAX_PROBABILITY_BITS, Network
 from bbnn.errors import require
 from golden.devices.mapping import Cells
 from golden.devices.mtj import Junctions, modules
-from golden.devices.network import Moment, Reads, effective, widened
+from golden.devices.network import Moment, Reads, effective
 from golden.source import STREAMS, Source
+from golden.variants import reseeded, widened
 
 IDEAL = "ideal"
 
@@ -89,19 +88,3 @@ def _ideal(meant: Network) -> Case:
     return Case(
         name=IDEAL, compensated=False, on_chip=lambda chip: (reseeded(meant, chip), STREAMS)
     )
-
-
-def reseeded(network: Network, chip: int) -> Network:
-    """Return the network with streams of chip number `chip`, as its noise is its own."""
-    rng = np.random.default_rng([chip, len(network.layers), 2])
-
-    def seed() -> int:
-        return int(rng.integers(1, 2**network.lfsr_width, dtype=np.uint64))
-
-    layers = [
-        layer if layer.noise is None else replace(layer, noise=replace(layer.noise, seed=seed()))
-        for layer in network.layers
-    ]
-    unit = network.scale_dropout
-    unit = None if unit is None else replace(unit, seed=seed())
-    return replace(network, layers=tuple(layers), scale_dropout=unit)

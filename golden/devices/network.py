@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import MAX_PROBABILITY_BITS, Layer, Network
-from bbnn.errors import require_int
 from golden.devices.chip import Chip, Reading, effective_codes
 from golden.devices.mapping import Cells
 from golden.noise import matrices_per_member, member_weights, plus_or_minus
 from golden.scale import dropped_scales
+from golden.variants import recoded, require_no_fewer
 
 Codes = NDArray[np.integer[Any]]
 
@@ -54,32 +54,8 @@ def effective(network: Network, moment: Moment, bits: int = MAX_PROBABILITY_BITS
     def codes(layer: Layer, index: int) -> Codes:
         return effective_codes(moment.reading(layer, index).probabilities(), bits)
 
-    return _recoded(network, bits, codes)
-
-
-def widened(network: Network, bits: int = MAX_PROBABILITY_BITS) -> Network:
-    """Return the same network with codes of `bits` bits: what a perfect chip would do."""
-
-    def codes(layer: Layer, index: int) -> Codes:
-        return layer.codes.astype(np.uint16) << bits - layer.probability_bits
-
-    return _recoded(network, bits, codes)
-
-
-def _recoded(network: Network, bits: int, codes: Callable[[Layer, int], Codes]) -> Network:
-    layers = []
-    for index, layer in enumerate(network.layers):
-        if layer.probability_bits:
-            require_int("bits", bits, layer.probability_bits, MAX_PROBABILITY_BITS)
-            assert layer.noise is not None
-            layer = replace(
-                layer,
-                codes=codes(layer, index),
-                probability_bits=bits,
-                noise=replace(layer.noise, row_bits=max(bits, layer.noise.row_bits)),
-            )
-        layers.append(layer)
-    return replace(network, layers=tuple(layers))
+    require_no_fewer(network, bits)
+    return recoded(network, bits, codes)
 
 
 @dataclass(frozen=True, slots=True)
