@@ -242,12 +242,13 @@ def test_calibration_sees_every_member() -> None:
     np.testing.assert_allclose(found.variance, together.var(axis=0) + 1e-5, rtol=1e-5)
 
 
-def test_without_torch_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [("train", "fashion-mlp"), ("study", "scale-dropout")])
+def test_without_torch_wrong(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name)
     )
-    ran = CliRunner().invoke(group, ["train", "fashion-mlp"])
+    ran = CliRunner().invoke(group, command)
     assert isinstance(ran.exception, InputError)
     assert str(ran.exception).endswith("pip install '.[train]'")
 

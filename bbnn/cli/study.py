@@ -8,6 +8,7 @@ from bbnn.cli import Commands
 
 STUDIES = {
     "noise-plane": "What the size of the noise plane costs, and how random its words look.",
+    "scale-dropout": "Which scales and what probability make members differ.",
     "members": "How many members stratification saves.",
 }
 """Name and one-line help; each lives in the module `bbnn.cli.study_NAME`."""

@@ -50,8 +50,7 @@ def command(
 
     Example: bbnn train fashion-mlp --epochs 2 -o build/quick.safetensors
     """
-    if importlib.util.find_spec("torch") is None:
-        raise InputError("PyTorch must be installed to train, not missing: pip install '.[train]'")
+    require_torch()
     output = output or Path("build") / f"{name}.safetensors"
     output.parent.mkdir(parents=True, exist_ok=True)
     recipe = RECIPES[name]
@@ -80,6 +79,12 @@ def command(
         emit(result)
     else:
         _print(result)
+
+
+def require_torch() -> None:
+    """Raise `InputError` where PyTorch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise InputError("PyTorch must be installed to train, not missing: pip install '.[train]'")
 
 
 def _train(recipe: Recipe, settings: Settings, console: Console) -> Network:

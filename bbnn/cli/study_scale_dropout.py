@@ -12,6 +12,7 @@ from rich.table import Table
 from bbnn import data
 from bbnn.cli import emit
 from bbnn.cli.evaluate import progress
+from bbnn.cli.train import require_torch
 from golden.evaluation import evaluate
 
 CASES = ((1.25, 0.3), (2.0, 0.3), (4.0, 0.3), (2.0, 0.15), (2.0, 0.5))
@@ -31,6 +32,7 @@ def command(epochs: int, seed: int, as_json: bool) -> None:
 
     Example: bbnn study scale-dropout --epochs 2
     """
+    require_torch()
     from training.recipe import train
     from training.recipes import MLP, RECIPES, mlp
 
