@@ -115,7 +115,7 @@ def _on_dask(
         raise InputError(message) from None
     try:
         client = (
-            dask.Client(threads_per_worker=1, dashboard_address=None)
+            dask.Client(threads_per_worker=1, processes=True, dashboard_address=None)
             if scheduler == LOCAL
             else dask.Client(scheduler, timeout=SECONDS)
         )
@@ -126,14 +126,18 @@ def _on_dask(
         )
         raise InputError(f"{message}: {reason}") from None
     with client:
-        # Sent once, not with every point.
-        shared = client.scatter(study, broadcast=True)
+        # A task of its own, sent once; unlike scattered data it outlives the worker that holds it.
+        shared = client.submit(_same, study, pure=False)
         futures = {
             client.submit(_measured, shared, point, pure=False, retries=RETRIES): point
             for point in points
         }
-        for future, result in dask.as_completed(list(futures), with_results=True):
-            keep(futures[future], result)
+        for future in dask.as_completed(list(futures)):
+            keep(futures[future], future.result())
+
+
+def _same(study: Callable[[P], Result]) -> Callable[[P], Result]:
+    return study
 
 
 def _measured(study: Callable[[P], Result], point: P) -> Result:

@@ -166,7 +166,9 @@ def dask() -> Any:
 def test_dask_gives_the_same_and_loses_nothing(dask: Any, tmp_path: Path) -> None:
     """On two processes of this machine, one of which is killed in the middle."""
     path = tmp_path / "results.jsonl"
-    with dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with dask.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
         found = sweep(Deadly(tmp_path), POINTS, store(path), cluster.scheduler_address)
     assert found == EXPECTED
     assert list(found) == POINTS
