@@ -151,6 +151,15 @@ GREY = {
 }
 """What is trained on both grey data sets."""
 
+SEEDS = {"mnist-mlp": 2, "mnist-scale": 3, "fashion-conv": 3, "fashion-spatial": 2}
+"""Of those that ship, the one of three whose validation accuracy is best; 1 for all others."""
+
+
+def seeded(name: str, settings: Settings) -> Settings:
+    """Return the settings with the seed of the file `name` that ships."""
+    return dataclasses.replace(settings, seed=SEEDS.get(name, 1))
+
+
 RECIPES = {
     "fashion-mlp": Recipe(
         name="fashion_mlp",
@@ -164,18 +173,21 @@ RECIPES = {
         data_set="mnist",
         ood=("fashion-mnist", "noise"),
         blocks=SFC,
-        settings=dataclasses.replace(MLP, epochs=60, pixel_dropout=0.05),
+        settings=dataclasses.replace(seeded("mnist-mlp", MLP), pixel_dropout=0.05),
     ),
     **{
-        f"{data_set.split('-')[0]}-{kind}": Recipe(
-            name=f"{data_set.split('-')[0]}_{kind}",
+        f"{short}-{kind}": Recipe(
+            name=f"{short}_{kind}",
             data_set=data_set,
             ood=(ood, "noise"),
             blocks=blocks,
-            settings=LEVELS if kind == "levels" else CONV,
+            settings=seeded(f"{short}-{kind}", LEVELS if kind == "levels" else CONV),
         )
         for kind, blocks in GREY.items()
-        for data_set, ood in (("mnist", "fashion-mnist"), ("fashion-mnist", "mnist"))
+        for short, data_set, ood in (
+            ("mnist", "mnist", "fashion-mnist"),
+            ("fashion", "fashion-mnist", "mnist"),
+        )
     },
     "cifar-vgg": Recipe(
         name="cifar_vgg",
