@@ -99,7 +99,10 @@ def test_a_deploy_folder(board: tuple[Path, FakePynq], capsys: pytest.CaptureFix
         assert (folder / "boards/driver" / name).read_bytes() == (DRIVER / name).read_bytes()
     assert not list(folder.parent.glob("*.part"))
     assert on_the_board.main([]) == 0
-    assert capsys.readouterr().out == "members equal 10/10, images equal 5/5\n"
+    assert (
+        capsys.readouterr().out
+        == "members equal 10/10, images equal 5/5, random words equal 128/128\n"
+    )
     assert fake.done == ["bitstream net.bit"]
 
 
@@ -193,7 +196,10 @@ def test_verify_tells_a_difference(
     options = ("--simulate", "--simulator", "icarus", "-o", str(tmp_path), "--images", "3")
     result = verified(model, *options)
     assert result.exit_code == 1
-    told = "members equal 8/9, images equal 2/3; first wrong: image 2, member 1 on icarus"
+    told = (
+        "members equal 8/9, images equal 2/3, random words equal 128/128; "
+        "first wrong: image 2, member 1 on icarus"
+    )
     assert told in result.stdout
 
 
@@ -218,13 +224,15 @@ def test_verify_on_a_board(
     answer = {
         **{"equal": equal, "members_equal": 9 if equal else 8, "members_compared": 9},
         **{"images_equal": 3 if equal else 2, "images": 3, "accuracy": 1.0},
+        "random_words_equal": 192,
         **{"first_wrong": None if equal else [2, 0], "images_a_second": 1000.0},
     }
     ssh(tmp_path, monkeypatch, json.dumps(answer), "", 0 if equal else 1)
     result = verified(model, *ON_BOARD, "--bit", str(bit))
     assert result.exit_code == (0 if equal else 1), result.output
-    told = "9/9, images equal 3/3" if equal else "8/9, images equal 2/3; first wrong: image 2,"
-    assert f"members equal {told}" in result.stdout
+    told = "9/9, images equal 3/3" if equal else "8/9, images equal 2/3"
+    assert f"members equal {told}, random words equal 192/192" in result.stdout
+    assert equal or "; first wrong: image 2," in result.stdout
     assert "on pynq-z2" in result.stdout
     assert (tmp_path / "bin/host").read_text() == "root@pynq\n"
     sent = (tmp_path / "bin/sent").read_text().split()

@@ -9,6 +9,7 @@ import pytest
 
 from bbnn.description import Network
 from bbnn.interface import registers
+from bbnn.schedule import stream_bits
 from blocks import Recording
 from lite import OKAY, SLVERR
 from simtools import run, stalls
@@ -53,6 +54,8 @@ class Model:
             return not self.run and 1 <= data <= self.network.max_members
         if name.startswith("SEED"):
             return not self.run
+        if name == "TEST_STREAM":
+            return not self.run and data <= len(stream_bits(self.network))
         if name != "CONTROL" or data > 3:
             return False
         seeds = [value for key, value in self.values.items() if key.startswith("SEED")]

@@ -140,7 +140,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         "bus__wstrb != 4'h0",
     ),
     "wide_control": (
-        lambda: [accesses(control.WIDE)],
+        lambda: [accesses(control.WIDE, count=800)],
         r"cycles \+ 1'h1",
         "cycles + 2'h2",
     ),

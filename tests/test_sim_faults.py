@@ -31,7 +31,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "has two TLASTs": ("m_axis_tlast", "core || count[4]", "packets of 18 words must come"),
     "gives one word more": (
         "m_axis_tvalid",
-        "core || quiet == 99",
+        "core || quiet == 250",
         "2 packets of 18 words must come, not 2 in",
     ),
     "reads another value": ("s_axi_rdata", "core ^ 32'h80", "ID must read 0x42424e4e"),
