@@ -20,7 +20,7 @@ from bbnn.projection import (
     Prices,
     Projection,
     Technology,
-    baselines,
+    baselines_of,
     project,
     ranged,
     told,
@@ -76,7 +76,7 @@ def command(
     mode = Mode(pipelined=pipelined, apart=apart)
     own = project(network, technology, prices, mode, members)
     # An FPGA's area is none, and its rivals here are chips.
-    others = baselines(network, technology, prices, mode, members)
+    others = baselines_of(network, technology, prices, mode, members)
     if picture is not None:
         draw(picture, own, others, size)
     if as_json:

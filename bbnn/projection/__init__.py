@@ -6,7 +6,7 @@ Every figure is a projection with a range; `docs/projection.md` says what is mod
 
 from __future__ import annotations
 
-from bbnn.projection.baselines import baselines
+from bbnn.projection.baselines import baselines_of
 from bbnn.projection.constants import Constant, Prices, Range, ranged, table
 from bbnn.projection.counts import Mode, Split, split
 from bbnn.projection.model import Projection, project, told
@@ -21,7 +21,7 @@ __all__ = [
     "Range",
     "Split",
     "Technology",
-    "baselines",
+    "baselines_of",
     "project",
     "ranged",
     "split",

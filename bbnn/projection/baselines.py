@@ -43,7 +43,7 @@ def recoded(network: Network, bits: int) -> Network:
     return replace(network, layers=tuple(map(wider, network.layers)))
 
 
-def baselines(
+def baselines_of(
     network: Network, technology: Technology, prices: Prices, mode: Mode, members: int
 ) -> dict[str, Projection]:
     """Return the projections that there are for a network, by the names above."""
