@@ -21,7 +21,8 @@ from bbnn.model_file import load
 from bbnn.projection import Prices, headlines
 from bbnn.projection.constants import BAND, DRAWS, SEED, Range
 from bbnn.projection.headlines import GIVEN, Row
-from golden.devices.cases import pcm_cases
+from golden.devices.cases import Case, pcm_cases
+from golden.devices.correction import Correction
 from golden.devices.mapping import Cells
 from golden.devices.study import Study
 from golden.events import events
@@ -72,7 +73,8 @@ def computed(shipped: Callable[[str], Network], done: Callable[[], None]) -> lis
     members = int(GIVEN["members"].value)
     dense, sparse = vgg_dense(members), vgg_sparse(members, GIVEN["sampled"].value)
     sampling = {
-        name: shipped(name) for name in ("fashion-mlp", "fashion-conv", "mnist-conv", "mnist-levels")
+        name: shipped(name)
+        for name in ("fashion-mlp", "fashion-conv", "mnist-conv", "mnist-levels")
     }
     spatial = shipped("fashion-spatial")
     scales = {name: shipped(name) for name in ("fashion-scale", "mnist-scale")}
@@ -102,25 +104,23 @@ def computed(shipped: Callable[[str], Network], done: Callable[[], None]) -> lis
 def drift(network: Network) -> Row:
     """Measure the accuracy that a year of drift takes from chips of a network, in points."""
     sets = images_of("fashion-mnist-1000", "noise", IMAGES, CALIBRATION)
-    meant, (ideal, plain, compensated) = pcm_cases(
-        network, Cells(), {"1y": YEAR}, [False, True]
-    )
+    meant, (ideal, plain, compensated) = pcm_cases(network, Cells(), {"1y": YEAR}, [False, True])
     study = Study(meant, sets)
 
-    def accuracies(case: object, correction: str) -> list[float]:
+    def accuracies(case: Case, correction: Correction) -> list[float]:
         found = []
         for chip in CHIPS:
-            outcome = study.measure(*case.on_chip(chip), [correction])  # type: ignore[attr-defined,list-item]
+            outcome = study.measure(*case.on_chip(chip), [correction])
             found.append(100 * outcome[0]["accuracy"])
         return found
 
     before = accuracies(ideal, "off")
-    ours = {}
-    for name, case, correction in (
-        ("nothing corrected", plain, "off"),
-        ("drift and logits corrected", compensated, "affine"),
-    ):
-        ours[name] = spread(np.subtract(accuracies(case, correction), before))
+    ours = {
+        "nothing corrected": spread(np.subtract(accuracies(plain, "off"), before)),
+        "drift and logits corrected": spread(
+            np.subtract(accuracies(compensated, "affine"), before)
+        ),
+    }
     return Row(
         claim="no accuracy lost to drift",
         paper="no drop with compensation",
@@ -180,16 +180,20 @@ def show(rows: list[Row], console: Console) -> None:
     table.add_column("of")
     table.add_column("kind")
     for number, row in enumerate(rows, 1):
-        ours = list(row.ours.items()) or [("", None)]
+        ours: list[tuple[str, Range | None]] = [*row.ours.items()] or [("", None)]
         for place, (name, found) in enumerate(ours):
             head = (str(number), row.claim, row.paper) if place == 0 else ("", "", "")
             table.add_row(*head, _shown(found, row.unit), name, row.kind if found else "")
     console.print(table)
-    console.print(f"\nx (from to): percentiles {BAND[0]} and {BAND[1]} of {DRAWS:,} draws of the"
-                  f" constants, seed {SEED}; 28 nm. What decides each row:\n")
+    console.print(
+        f"\nx (from to): percentiles {BAND[0]} and {BAND[1]} of {DRAWS:,} draws of the"
+        f" constants, seed {SEED}; 28 nm. What decides each row:\n"
+    )
     for number, row in enumerate(rows, 1):
         missing = f" MISSING: {row.missing}." if row.missing else ""
-        console.print(f"{number:2}. [bold]{row.source}[/]{missing} {row.assumption}. `{row.command}`")
+        console.print(
+            f"{number:2}. [bold]{row.source}[/]{missing} {row.assumption}. `{row.command}`"
+        )
 
 
 def _shown(found: Range | None, unit: str) -> str:

@@ -70,7 +70,7 @@ def vgg_dense(members: int) -> Network:
 
 
 def vgg_sparse(members: int, sampled: float) -> Network:
-    """Return it with its convolutions fixed, and of all other rows the share `sampled` stochastic."""
+    """Return it with convolutions fixed, and the share `sampled` of all other rows stochastic."""
     network = vgg_dense(members)
     layers = []
     for index, layer in enumerate(network.layers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,6 @@ def command(
     dataset = dataset or default_sample(network)
     images, _ = images_for(network, dataset)
     require(count <= len(images), "--images", f"at most {len(images)}", count)
-    if resources is not None:
-        require(resources.is_file(), str(resources), "an existing file", "missing")
     folder = output or Path("build") / network.name
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -76,15 +75,18 @@ def command(
         def say(text: str) -> None:
             bar.update(task, description=text)
 
+        # Here, because Amaranth takes a second to import.
         from hdl.generate import generate
 
+        # What is wrong with a file is said before the long work.
+        design = _read(resources, network.name) if resources is not None else None
         verilog = generate(network, folder)
         if waves is None:
             say("compile and simulate")
             waves = _simulated(network, verilog, images[:count], members, folder)
         say("count toggles")
         activity = measured(waves, verilog.read_text(), network.name)
-        design = _design(resources, verilog, network.name, part, folder, say)
+        design = design or _synthesized(verilog, network.name, part, folder, say)
     watts = estimated(design, activity, megahertz, Prices(NODE))
     found = {
         "network": network.name,
@@ -126,18 +128,21 @@ def _simulated(network: Any, verilog: Path, images: Any, members: int, folder: P
     return verdict.outcome.waves[0]
 
 
-def _design(
-    resources: Path | None, verilog: Path, name: str, part: str, folder: Path, say: Any
+def _synthesized(
+    verilog: Path, name: str, part: str, folder: Path, say: Callable[[str], None]
 ) -> Design:
-    if resources is None:
-        from boards.synthesis import synthesize
+    """Return what Yosys finds that the design takes."""
+    from boards.synthesis import synthesize
 
-        say("start Yosys")
-        where = folder / "synthesis"
-        synthesized = synthesize(
-            verilog, name, part, where, lambda step: say(f"Yosys: {step}")
-        )
-        return Design.from_json(synthesized.as_json())
+    say("start Yosys")
+    where = folder / "synthesis"
+    found = synthesize(verilog, name, part, where, lambda step: say(f"Yosys: {step}"))
+    return Design.from_json(found.as_json())
+
+
+def _read(resources: Path, name: str) -> Design:
+    """Return what `bbnn synth --json` printed of the network `name`."""
+    require(resources.is_file(), str(resources), "an existing file", "missing")
     try:
         read = json.loads(resources.read_text())
     except ValueError:
@@ -162,7 +167,7 @@ def show(found: dict[str, Any], activity: Activity, console: Console) -> None:
     for name, counts in activity.groups.items():
         cells = []
         for kind in ("net", "register"):
-            count = counts.get(kind)  # type: ignore[call-overload]
+            count = counts.get(kind)
             rate = count.toggles / (count.bits * activity.cycles) if count else 0
             cells += [f"{count.bits:,}", f"{rate:.4f}"] if count else ["-", "-"]
         busy.add_row(name, *cells)

@@ -69,13 +69,12 @@ def command(
         require(picture.parent.is_dir(), "--report", "a file in an existing folder", str(picture))
     network = load(model)
     most = network.max_members
-    members = network.ensemble.members if members is None else require_int(
-        "--members", members, 1, most
+    members = (
+        network.ensemble.members if members is None else require_int("--members", members, 1, most)
     )
     prices = Prices(size)
     mode = Mode(pipelined=pipelined, apart=apart)
     own = project(network, technology, prices, mode, members)
-    # An FPGA's area is none, and its rivals here are chips.
     others = baselines_of(network, technology, prices, mode, members)
     if picture is not None:
         draw(picture, own, others, size)
@@ -93,9 +92,7 @@ def nanometres(text: str) -> float:
     return float(match[1])
 
 
-def show(
-    own: Projection, others: dict[str, Projection], node: float, console: Console
-) -> None:
+def show(own: Projection, others: dict[str, Projection], node: float, console: Console) -> None:
     """Print the parts, the totals and the baselines."""
     layout = "pipelined" if own.mode.pipelined else "one copy"
     console.print(
@@ -169,12 +166,12 @@ def _digits(value: float) -> str:
 def draw(path: Path, own: Projection, others: dict[str, Projection], node: float) -> None:
     """Write the picture: energy and area by part, of the network and of its baselines."""
     # Here, because it takes a second to import.
-    from bbnn import breakdown
+    from bbnn.projection import picture
 
     rows = {own.technology: own, **others}
     names = list(dict.fromkeys(name for each in rows.values() for name in each.energies))
 
-    def series(kind: str) -> breakdown.Panel:
+    def series(kind: str) -> picture.Panel:
         def of(each: Projection) -> Any:
             return each.energies if kind == "energy" else each.areas
 
@@ -182,12 +179,14 @@ def draw(path: Path, own: Projection, others: dict[str, Projection], node: float
         kept = {k: v for k, v in rows.items() if kind == "energy" or v.technology != "fpga"}
         totals = [each.energy if kind == "energy" else each.area for each in kept.values()]
         ends = [ranged(total * scale) for total in totals]
-        return breakdown.Panel(
+        return picture.Panel(
             title="Energy an inference" if kind == "energy" else "Area",
             unit="uJ" if kind == "energy" else "mm2",
             rows=list(kept),
             parts={
-                name: np.array([scale * of(v)[name][0] if name in of(v) else 0.0 for v in kept.values()])
+                name: np.array(
+                    [scale * of(v)[name][0] if name in of(v) else 0.0 for v in kept.values()]
+                )
                 for name in names
             },
             ranges=np.array([(end.low, end.high) for end in ends]),
@@ -196,7 +195,7 @@ def draw(path: Path, own: Projection, others: dict[str, Projection], node: float
     panels = [series("energy")]
     if own.technology != "fpga":
         panels.append(series("area"))
-    breakdown.draw(
+    picture.draw(
         path,
         title=own.network.name.replace("_", " "),
         subtitle=(

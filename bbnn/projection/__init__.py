@@ -1,7 +1,7 @@
 """What a network would cost in silicon: counts from the description times cited constants.
 
-Area, energy, time and efficiency in four technologies, of a network and of what it is compared with.
-Every figure is a projection with a range; `docs/projection.md` says what is modelled and what not.
+Area, energy, time and efficiency of a network in several technologies, and of its baselines. Every
+figure is a projection with a range; `docs/projection.md` says what is modelled and what not.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Activity:
 
 
 def registers(verilog: str) -> dict[str, dict[str, Kind]]:
-    """Return, by module, the names that a clock edge sets, and whether it reads a memory for them."""
+    """Return, by module, the names that a clock edge sets, those read from a memory apart."""
     found: dict[str, dict[str, Kind]] = {}
     module, memories, clocked = "", set[str](), False
     for line in verilog.splitlines():

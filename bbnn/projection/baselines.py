@@ -1,11 +1,11 @@
 """What a network is compared with, priced from the same table: one difference each.
 
-    sram-B       codes of B bits in SRAM, an LFSR and a comparator a lane
-    shared       the network's own codes in SRAM, random words of its noise plane
-    adc          the columns of PCM arrays converted, not single rows sensed
-    element      dropout by a source a word line or neuron and read, not one a map or layer
-    frequentist  the plain binary network of the likelier weights, run once
-    non-spiking  the quantised network that a spiking one was converted from (a file of its own)
+sram-B       codes of B bits in SRAM, an LFSR and a comparator a lane
+shared       the network's own codes in SRAM, random words of its noise plane
+adc          the columns of PCM arrays converted, not single rows sensed
+element      dropout by a source a word line or neuron and read, not one a map or layer
+frequentist  the plain binary network of the likelier weights, run once
+non-spiking  the quantised network that a spiking one was converted from (a file of its own)
 """
 
 from __future__ import annotations
@@ -77,17 +77,15 @@ def element(
     )
 
 
-def dropout_energy(
-    network: Network, technology: Technology, prices: Prices, draws: int
-) -> Floats:
+def dropout_energy(network: Network, technology: Technology, prices: Prices, draws: int) -> Floats:
     """Return the energy in J of so many dropout decisions of a network."""
     return draws * module_energy(technology, _bits(network), prices) * 1e-12
 
 
 def modules(network: Network) -> tuple[int, int]:
-    """Return the dropout modules of the network, and of the element-wise one: a word line or neuron.
+    """Return the dropout modules of the network, and those of the element-wise one.
 
-    Of a convolution with spatial dropout the network has one an input map, the element-wise one K*K.
+    The latter has one a word line or neuron; of a convolution's map, K*K instead of one.
     """
     own = wise = 0
     for layer in network.layers:

@@ -43,9 +43,10 @@ class Work:
     cells : weights held, of them `sampled_cells` sampled. lanes : weights read in a cycle, and
     `columns_at_once` of the columns. reads : of weights, of them `sampled_reads` sampled.
     sums : additions of a lane group to an accumulator of `width` bits. driven : row bits that reach
-    the lanes. written : row bits written to the buffer of `buffer` bits. outputs : of neurons, of
-    which `neurons` work at once. samplings : of all sampled cells, one a member and step.
-    noise : random bits drawn into noise planes. macs : multiply-accumulates that are executed.
+    the lanes. written : bits written to the line buffer, if there is one, and to the replay buffer,
+    `buffer` bits in all. outputs : of neurons, of which `neurons` work at once. samplings : of all
+    sampled cells, one a member, or one a step. noise : random bits drawn into noise planes.
+    macs : multiply-accumulates that are executed.
     """
 
     layer: Layer
@@ -149,7 +150,7 @@ def _layer(network: Network, index: int, members: int, mode: Mode) -> Work:
         sampled_reads=per_row * planes * rows.sampled * passes,
         sums=per_row * planes * groups,
         driven=positions * planes * layer.column_groups * row_passes,
-        written=(inputs * size + passes * positions * layer.rows) * planes,
+        written=(inputs * size + (passes * positions * layer.rows if window else 0)) * planes,
         buffer=(held + 2 * layer.rows * planes) * copies,
         outputs=passes * per_row,
         neurons=neurons(layer) * copies,

@@ -22,7 +22,8 @@ FPGA_NODE = 28
 class Projection:
     """What is projected for one image of T = `members`; all arrays are typical, then draws.
 
-    areas (mm2), energies (J) : by part. interval, latency : s, from image to image and of one alone.
+    areas (mm2), energies (J) : by part. interval, latency : s, from image to image, and of one
+    alone.
     nominal : operations, two a multiply-accumulate, of the whole network for every member;
     executed : of those that are executed.
     """
@@ -41,12 +42,12 @@ class Projection:
     @property
     def area(self) -> Floats:
         """Area in mm2; 0 on an FPGA."""
-        return np.sum(list(self.areas.values()), axis=0)
+        return total(self.areas)
 
     @property
     def energy(self) -> Floats:
         """Energy of an inference in J."""
-        return np.sum(list(self.energies.values()), axis=0)
+        return total(self.energies)
 
     @property
     def power(self) -> Floats:
@@ -64,6 +65,12 @@ class Projection:
     def total_efficiency(self, operations: int) -> Floats:
         """Return GOPS/W/mm2."""
         return self.efficiency(operations) / self.area
+
+
+def total(parts: Mapping[str, Floats]) -> Floats:
+    """Return the sum over parts, of every draw."""
+    result: Floats = np.sum(list(parts.values()), axis=0)
+    return result
 
 
 def project(

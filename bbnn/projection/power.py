@@ -24,7 +24,7 @@ RESOURCES = ("LUT", "FF", "BRAM36", "BRAM18", "DSP")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
-    """What a design takes of a part: LUTs (memories included), flip-flops, block RAMs, DSP slices."""
+    """What a design takes of a part; LUTs that are memories are among the LUTs."""
 
     lut: int
     ff: int

@@ -55,7 +55,9 @@ def factor(kind: str, source: float, target: float) -> float:
         require(NODES[0] <= node <= NODES[1], "--node", "in 7..90 nm", node)
     if kind == "none":
         return 1.0
-    curve = {node: energy_at(node, ENERGY[node][1]) for node in ENERGY} if kind == "energy" else AREA
+    curve = (
+        {node: energy_at(node, ENERGY[node][1]) for node in ENERGY} if kind == "energy" else AREA
+    )
     nodes = np.array(sorted(curve))
     values = np.log([curve[int(node)] for node in nodes])
     ends = np.interp(np.log([source, target]), np.log(nodes), values)

@@ -98,7 +98,7 @@ def parts(
 
 
 def dropout_draws(network: Network, members: int) -> dict[str, int]:
-    """Return the dropout decisions an inference takes, by layer; scale dropout's where a layer has it.
+    """Return the dropout decisions of an inference, by layer, scale dropout's too.
 
     One an input map and member, or one a layer and member.
     """
@@ -112,7 +112,7 @@ def dropout_draws(network: Network, members: int) -> dict[str, int]:
 
 
 def module_energy(technology: Technology, bits: int, prices: Prices) -> Floats:
-    """Return the energy of one dropout decision in pJ: a junction, or `bits` random bits compared."""
+    """Return the pJ of one dropout decision: a junction, or `bits` random bits compared."""
     if technology == "mtj":
         # Switched, read, reset.
         return 2 * prices["mtj_write"] + prices["mtj_read"] + prices["sense_amplifier_energy"]
@@ -169,7 +169,7 @@ def _sources(
         area = area + work.lanes * bits * prices["lfsr_area"]
     held = 0
     if bits and technology == "shared":
-        # Drawn once a member into the noise plane, read with every row group, combined in the lanes.
+        # Drawn once a member into the noise plane, read with every row group, joined in lanes.
         drawn = prices["lfsr_energy"] + prices["sram_read"]
         assert layer.noise is not None
         rows = work.sampled_reads * layer.noise.row_bits // layer.folding.lanes_out
@@ -250,7 +250,9 @@ def _fpga(
         busy = stages[f"{work.layer.name} crossbar"] * work.copies
         toggled = cost.lut * busy * prices["fpga_toggle_rate"]
         logic = logic + toggled * (prices["fpga_lut_toggle"] + prices["fpga_net_toggle"])
-        clock = clock + cost.lut * work.copies * prices["fpga_ff_share"] * whole * prices["fpga_clock"]
+        clock = (
+            clock + cost.lut * work.copies * prices["fpga_ff_share"] * whole * prices["fpga_clock"]
+        )
         memory = memory + cost.bram36 * busy * prices["fpga_bram_access"]
     input_energy = 8 * network.pixels * prices["dram_energy"]
     return {

@@ -18,6 +18,7 @@ from bbnn.canvas import FAINT, INK, MUTED, Canvas
 COLOURS = (
     *("#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#f0e442"),
     *("#7b5aa6", "#8c564b", "#999999", "#4d4d4d", "#b2df8a", "#c9a66b"),
+    *("#a6cee3", "#fb9a99", "#35618f", "#6b8e23", "#d4b9da", "#1b7837"),
 )
 """Okabe and Ito's palette, and more for parts that are small."""
 ROW = 46
@@ -40,7 +41,7 @@ class Panel:
 def draw(path: Path, *, title: str, subtitle: str, panels: Sequence[Panel]) -> None:
     """Write the picture to `path`, 1600 pixels wide; raise `InputError` if that is refused."""
     names = list(panels[0].parts)
-    colours = dict(zip(names, COLOURS, strict=False))
+    colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     heights = [ROW * len(panel.rows) + 130 for panel in panels]
     page = Canvas(1600, 190 + sum(heights) + 40)
     page.text(48, 86, title, 44, weight="bold")
