@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Run images through the driver, simulated or on a board, against golden.",
     "toolchain": "Install the open tools that build bitstreams.",
     "demo": "Do all of the above on the shipped network and real images.",
+    "report": "Draw all that is known of a model on one HTML page.",
     "device": "Measure what PCM or MTJ devices cost, over time and over chips.",
     "study": "Measure what noise planes and members cost, over seeds.",
     "convert": "Turn a quantised network into a spiking one.",
