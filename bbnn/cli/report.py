@@ -47,7 +47,8 @@ def command(model: Path, output: Path | None, folder: Path | None, run: Run, as_
     """Draw all that is known of MODEL on one HTML page, which needs no network.
 
     It shows the JSON that the other commands print, and the command behind each figure; a section
-    without JSON says how to come by it. The same JSON makes the same page.
+    without JSON says how to come by it, and one whose command refuses MODEL stays so. The same JSON
+    makes the same page.
 
     Example: bbnn report models/fashion-mlp.safetensors --run all
     """
@@ -57,10 +58,11 @@ def command(model: Path, output: Path | None, folder: Path | None, run: Run, as_
     output = output or Path("build/report") / f"{network.name}.html"
     require(not output.is_dir(), "--output", "a file", str(output))
     told = read(folder, info["digest"])
+    refused: dict[str, str] = {}
     missing = [each for each in SOURCES.values() if each.name not in told and _runs(each, run)]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        fill(missing, model, folder)
+        refused = fill(missing, model, folder)
         told = read(folder, info["digest"])
     page = render(network, info, told, model, folder)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -70,11 +72,14 @@ def command(model: Path, output: Path | None, folder: Path | None, run: Run, as_
         "digest": info["digest"],
         "page": str(output),
         "read": [str(folder / f"{name}.json") for name in told],
+        "refused": refused,
         "missing": [each.command(model) for each in SOURCES.values() if each.name not in told],
     }
     if as_json:
         emit(result)
     else:
+        for name, line in refused.items():
+            click.echo(f"refused: bbnn {name}: {line}", err=True)
         for line in result["missing"]:
             click.echo(f"not run: {line}")
         click.echo(result["page"])
@@ -84,11 +89,12 @@ def _runs(source: Source, run: Run) -> bool:
     return source.words[0] in COMMANDS and (run == "all" or (run == "fast" and source.quick))
 
 
-def fill(sources: Sequence[Source], model: Path, folder: Path) -> None:
+def fill(sources: Sequence[Source], model: Path, folder: Path) -> dict[str, str]:
     """Run commands and keep their JSON in `folder`, under a bar on stderr.
 
-    Raise `InputError` with the line of the first that refuses; what came before it is kept.
+    Return the lines of those that refuse the model, by their words.
     """
+    refused = {}
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn())
     bars = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
     with bars as bar:
@@ -96,8 +102,12 @@ def fill(sources: Sequence[Source], model: Path, folder: Path) -> None:
         for source in sources:
             words = " ".join(source.words)
             bar.update(task, description=f"bbnn {words}")
-            _write(folder / f"{source.name}.json", _printed(source, model))
+            try:
+                _write(folder / f"{source.name}.json", _printed(source, model))
+            except InputError as error:
+                refused[words] = str(error)
             bar.advance(task)
+    return refused
 
 
 def _printed(source: Source, model: Path) -> bytes:
@@ -105,7 +115,7 @@ def _printed(source: Source, model: Path) -> bytes:
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode == 2:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1]
-        raise InputError(f"{last.removeprefix('bbnn: ')} (bbnn {' '.join(source.words)})")
+        raise InputError(last.removeprefix("bbnn: "))
     done.check_returncode()
     return done.stdout
 
