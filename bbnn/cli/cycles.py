@@ -15,7 +15,7 @@ from bbnn.cli.evaluate import progress
 from bbnn.cli.images import dataset_option, default_sample, images_for
 from bbnn.errors import require_int
 from bbnn.folding import skipping
-from bbnn.model_file import load
+from bbnn.model_file import digest, load
 from bbnn.schedule import stage_cycles
 from golden.network import checked_members
 from golden.reads import crossbar_cycles
@@ -36,7 +36,8 @@ def command(
 
     For each layer that can skip (`folding.skip_zeros`): cycles of a member's pass, without skipping
     and with it, by images and members. Logits are the same. They are the network's own cycles
-    where that crossbar is its slowest stage.
+    where that crossbar is its slowest stage. --json has the cycle model's `stages` of one image,
+    too.
 
     Example: bbnn cycles models/mnist-levels.safetensors --images 20
     """
@@ -58,9 +59,11 @@ def command(
         rows.append(_row(layer.name, layer.folding.skip_zeros, without[layer.name], cycles))
     told = {
         "model": network.name,
+        "digest": digest(plain),
         "dataset": dataset,
         "images": count,
         "members": members,
+        "stages": stage_cycles(plain, members),
         "layers": rows,
     }
     if as_json:

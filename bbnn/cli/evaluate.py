@@ -18,7 +18,8 @@ from bbnn.cli.images import default_ood, default_test, require_shape
 from bbnn.data import Images, Labels
 from bbnn.description import Network
 from bbnn.errors import require, require_int
-from bbnn.model_file import load
+from bbnn.model_file import digest, load
+from golden.distributions import distributions
 from golden.evaluation import Average, Evaluation, Scores, evaluate
 from golden.network import checked_members
 
@@ -83,11 +84,12 @@ def command(
     work = sum(map(len, (images, *ood.values()))) * (members + 1)
     with progress(f"{network.name} on {dataset}, {', '.join(ood)}", work) as advance:
         outcome = evaluate(network, images, labels, ood, members, average, advance)
-    told = {"model": network.name, "dataset": dataset, "average": average} | outcome.figures
+    named = {"model": network.name, "digest": digest(network)}
+    told = named | {"dataset": dataset, "average": average} | outcome.figures
     if picture is not None:
         draw(picture, network, images, labels, ood, outcome, told)
     if as_json:
-        emit(told)
+        emit(told | distributions(outcome, images, labels, ood, average))
     else:
         show(told, Console())
 

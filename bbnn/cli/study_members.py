@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bbnn.cli import device_table, emit, study_options
 from bbnn.errors import require_int
-from bbnn.model_file import load
+from bbnn.model_file import digest, load
 from golden.network import checked_members
 from golden.studies.figures import spread
 from golden.studies.members import KINDS, MembersStudy, Point, drawn, needed
@@ -64,6 +64,7 @@ def command(
     measured = study_options.measure(network, study, points, settings, results, scheduler)
     told: dict[str, Any] = {
         "model": network.name,
+        "digest": digest(network),
         **named,
         "seeds": numbers,
         "reference": reference,

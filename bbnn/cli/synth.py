@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.model_file import load
+from bbnn.model_file import digest, load
 
 if TYPE_CHECKING:
     from boards.synthesis import Resources
@@ -49,7 +49,8 @@ def command(model: Path, part: str, output: Path | None, as_json: bool) -> None:
             lambda name: bar.update(task, description=f"Yosys: {name}"),
         )
     if as_json:
-        emit({"network": network.name, **resources.as_json(), "files": str(folder / "synthesis")})
+        named = {"network": network.name, "digest": digest(network)}
+        emit({**named, **resources.as_json(), "files": str(folder / "synthesis")})
     else:
         show(resources, network.name, folder / "synthesis")
     resources.require_no_dsp()
