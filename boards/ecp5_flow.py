@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from boards.process import run
 from boards.steps import Steps
 from boards.synthesis import HEADING
 
-__all__ = ["PART", "STEPS", "build", "require_fit", "words_of_cell"]
+__all__ = ["PART", "STEPS", "build", "require_fit", "require_words", "words_of_cell"]
 
 Progress = Callable[[int, str], None]
 """Called with the number of steps done and what is being done now."""
@@ -150,22 +150,13 @@ class _Flow:
             self._call("ecppack", *pack)
             self._call("ecpunpack", "--input", beside, "--textcfg", back)
             cells = json.loads(self.file("json").read_text())["modules"][self.name]["cells"]
-            expected = sorted(
-                words_of_cell(cell) for cell in cells.values() if cell["type"] == "DP16KD"
-            )
-            # A block RAM of zeros has no section.
-            written = [words for words in expected if any(words)]
-            found = [words for words in _sections(self.folder / back) if any(words)]
-            if sorted(found) != written:
-                raise RuntimeError(f"{beside} does not hold the words of the netlist's block RAMs")
-            counts.write_text(json.dumps({"block_rams": len(expected)}) + "\n")
+            count = require_words(self.folder / back, cells.values())
+            counts.write_text(json.dumps({"block_rams": count}) + "\n")
             (self.folder / beside).replace(self.file("bit"))
 
         self.progress(2, STEPS[2])
         inputs = [self.file("config"), self.file("json"), Path(__file__)]
-        self.steps.step(
-            STEPS[2], inputs, [f"{self.name}.bit", counts.name], action, self.versions
-        )
+        self.steps.step(STEPS[2], inputs, [f"{self.name}.bit", counts.name], action, self.versions)
         return int(json.loads(counts.read_text())["block_rams"])
 
     def _call(self, tool: str, *arguments: str) -> None:
@@ -181,6 +172,19 @@ class _Flow:
             self.progress(1, f"nextpnr: {line.removeprefix('Info: ').rstrip('. ')}")
 
 
+def require_words(config: Path, cells: Iterable[Mapping[str, Any]]) -> int:
+    """Hold the block RAMs in a configuration against those of a netlist; return their number."""
+    expected = [words_of_cell(cell) for cell in cells if cell["type"] == "DP16KD"]
+    found = [
+        [int(word, 16) for word in match[1].split()]
+        for match in SECTION.finditer(config.read_text())
+    ]
+    # One that holds zeros alone may have no section.
+    if sorted(filter(any, found)) != sorted(filter(any, expected)):
+        raise RuntimeError(f"{config} does not hold the words of the netlist's block RAMs")
+    return len(expected)
+
+
 def words_of_cell(cell: Mapping[str, Any]) -> list[int]:
     """Return what a block RAM of Yosys' netlist holds: 2048 words of 9 bits.
 
@@ -194,9 +198,3 @@ def words_of_cell(cell: Mapping[str, Any]) -> list[int]:
             both = value >> 20 * pair
             words += [both & 0x1FF, both >> 9 & 0x1FF]
     return words
-
-
-def _sections(config: Path) -> Iterator[list[int]]:
-    """Yield the words of every block RAM in a configuration's text."""
-    for match in SECTION.finditer(config.read_text()):
-        yield [int(word, 16) for word in match[1].split()]

@@ -1,8 +1,8 @@
 """The Verilog of a whole board design, with its pins and clocks: what every toolchain starts from.
 
 Amaranth's platform writes the files of its flow for the vendor's tools. The open tools read the
-same Verilog and the same XDC or LPF. (Its templates for the open ones, called Xray, would do without block
-RAM, clock constraints, resumption and progress.)
+same Verilog and the same XDC or LPF. (Its templates for the open ones, called Xray, would do
+without block RAM, clock constraints, resumption and progress.)
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SUFFIXES: dict[Family, tuple[str, ...]] = {"zynq": ("v", "xdc", "tcl"), "ecp5": 
 VENDOR: dict[Family, str] = {"zynq": "Vivado", "ecp5": "Diamond"}
 TOPS: dict[Family, type[Zynq] | type[Ulx3s]] = {"zynq": Zynq, "ecp5": Ulx3s}
 
+SOURCE = re.compile(r'^ *\(\* src = "[^"]*" \*\)\n', re.MULTILINE)
+"""Where in whose folder a memory was written down: nothing that a design may depend on."""
 QUOTED = re.compile(r'(?<=^set_property )(\w+ )"(\w+)" ', re.MULTILINE)
 
 
@@ -55,6 +57,8 @@ def write_plan(
     for suffix in SUFFIXES[board.family]:
         path, text = folder / f"{name}.{suffix}", files[f"{name}.{suffix}"]
         assert isinstance(text, str)
+        if suffix == "v":
+            text = SOURCE.sub("", text)
         if suffix == "xdc":
             # nextpnr takes the quotes for part of the value, and then knows no such standard.
             text = QUOTED.sub(r"\1\2 ", text)

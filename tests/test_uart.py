@@ -85,7 +85,6 @@ def receiver(divisor: int, bit: float) -> Recording:
             await hold(1, random.choice((0, 0, random.randrange(40))))
         await hold(1, bit)
 
-
     async def listen(ctx: Any) -> None:
         while len(heard) < len(said):
             _, _, valid, byte = await ctx.tick().sample(dut.heard, dut.octet)
@@ -397,17 +396,23 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"images__tlast = ",
         "images__tlast = ~",
     ),
+}
+# With a core in it, it takes long to compile; `test_driver_uart.py` simulates it, too.
+SHELL: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     "uart_shell": (lambda: [shell()], r"8'h46", "8'h47"),
 }
 
 
 @pytest.mark.parametrize(
+    "whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["blocks", "shell"]
+)
+@pytest.mark.parametrize(
     "simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
 )
-def test_verilog_plays_what_amaranth_played(simulator: str, tmp_path: Path) -> None:
+def test_verilog_plays_what_amaranth_played(simulator: str, whole: bool, tmp_path: Path) -> None:
     """In either simulator, and broken copies do not."""
     blocks = {}
-    for name, (record, pattern, replacement) in BLOCKS.items():
+    for name, (record, pattern, replacement) in (SHELL if whole else BLOCKS).items():
         recordings = record()
         text = verilog_of(recordings[0].block, name)
         broken, count = re.subn(pattern, replacement, text, count=1)

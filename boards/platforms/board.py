@@ -18,7 +18,7 @@ from boards.platforms.zybo_z7 import ZyboZ710Platform, ZyboZ720Platform
 __all__ = ["BOARDS", "Board", "board_named"]
 
 Family = Literal["zynq", "ecp5"]
-"""What the core sits behind, a processor system or a serial line, and whose tools it goes through."""
+"""What the core sits behind, a processor system or a serial line; and whose tools are used."""
 IDCODES = {"xc7z010": 0x0372_2093, "xc7z020": 0x0372_7093, "LFE5U-85F": 0x0111_3043}
 """What a device answers over JTAG, without its revision (Xilinx UG585, JTAG and DAP; Lattice
 FPGA-TN-02039, device ids)."""
