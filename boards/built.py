@@ -33,8 +33,8 @@ class Result:
     """A bitstream, and what nextpnr says of the design in it.
 
     clock_mhz : asked for. fmax_mhz : estimated by nextpnr, None if nothing is clocked.
-    bits : ones in the configuration, all of them read back from the file. block_rams : their
-    number; what the file holds for each is what Yosys' netlist says.
+    bits : ones in the configuration, all of them read back from the file; None where they are not.
+    block_rams : their number; what the file holds for each is what Yosys' netlist says.
     """
 
     bitstream: Path
@@ -42,7 +42,7 @@ class Result:
     clock_mhz: float
     fmax_mhz: float | None
     use: tuple[Use, ...]
-    bits: int
+    bits: int | None
     block_rams: int
     tools: dict[str, str]
 

@@ -232,7 +232,7 @@ def test_an_error_of_the_dma_is_told(start: int, told: str) -> None:
 @pytest.mark.icarus
 def test_a_transfer_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet that should be longer than it is never ends; the driver does."""
-    monkeypatch.setattr("boards.driver.device.GRACE", 1e-4)
+    monkeypatch.setattr("boards.driver.movers.GRACE", 1e-4)
     told = describe(NETWORK)
     backend = simulation()
     busy = []

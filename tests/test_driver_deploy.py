@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,13 +19,14 @@ from bbnn import data
 from bbnn.cli import deploy, verify
 from bbnn.description import Network
 from bbnn.errors import InputError
-from bbnn.model_file import digest, save_network
+from bbnn.model_file import digest, load, save_network
 from boards.driver import verify as on_the_board
 from boards.driver.pynq import Pynq
+from boards.shell.simulator import build, connect
 from golden.metrics import mean_softmax
 from golden.network import logits
 from networks import random_network
-from test_driver import DRIVER, simulation
+from test_driver import BUILDS, DRIVER, simulation
 from test_driver_machines import FakePynq
 from test_flash import bit_bytes
 
@@ -93,6 +95,7 @@ def test_a_deploy_folder(board: tuple[Path, FakePynq], capsys: pytest.CaptureFix
     driver = {path.name for path in DRIVER.glob("*.py")} - {"simulation.py"}
     assert files == {
         *("net.bit", "accelerator.json", "images.npz", "README.md", "boards/__init__.py"),
+        *("random_network.ipynb", "random_network.safetensors"),
         *(f"boards/driver/{name}" for name in driver),
     }
     for name in driver:
@@ -104,6 +107,47 @@ def test_a_deploy_folder(board: tuple[Path, FakePynq], capsys: pytest.CaptureFix
         == "members equal 10/10, images equal 5/5, random words equal 128/128\n"
     )
     assert fake.done == ["bitstream net.bit"]
+
+
+@pytest.mark.icarus
+def test_the_notebook(board: tuple[Path, FakePynq], capsys: pytest.CaptureFixture[str]) -> None:
+    """Its cells, one after another, find everything equal; the model is the one that went in."""
+    folder, fake = board
+    assert digest(load(folder / "random_network.safetensors")) == digest(MODEL)
+    content = json.loads((folder / "random_network.ipynb").read_text())
+    assert (content["nbformat"], content["nbformat_minor"]) == (4, 4)
+    names: dict[str, object] = {}
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    said = capsys.readouterr().out
+    assert re.search(r"^accuracy: \d\.\d{3} of 5 images$", said, re.MULTILINE)
+    assert "members equal 10/10, images equal 5/5, random words equal 128/128\n" in said
+    assert len(re.findall(r"^\d class_\d \d\.\d\d \d\.\d\d$", said, re.MULTILINE)) == 5
+    assert fake.done == ["bitstream net.bit"]
+
+
+@pytest.mark.slow
+def test_a_folder_for_a_board_without_a_processor(
+    model: Path, bit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Instead of the notebook a script, which runs with a serial port."""
+    result = deployed(model, bit, "--board", "ulx3s", "--members", "2")
+    assert "at its cable, in the folder: python3 -m boards.driver.verify /dev/tty" in result.stdout
+    folder = model.parent / "deploy"
+    assert {path.name for path in folder.iterdir()} == {
+        *("net.bit", "accelerator.json", "images.npz", "README.md", "run.py", "boards"),
+        "random_network.safetensors",
+    }
+    assert "openFPGALoader -b ulx3s net.bit" in (folder / "README.md").read_text()
+    told = json.loads((folder / "accelerator.json").read_text())
+    assert (told["base"], told["baud"], list(told["registers"])) == (0, 1_000_000, ["core"])
+    # The script, up to the port, which a simulation takes the place of.
+    monkeypatch.chdir(folder)
+    code = (folder / "run.py").read_text().replace("sys.argv[1]", "target")
+    with closing(connect(build(MODEL, BUILDS, "verilator", "ecp5"), "ecp5")) as target:
+        exec(code, {"target": target})
+    assert "members equal 10/10, images equal 5/5" in capsys.readouterr().out
 
 
 @pytest.mark.icarus
@@ -266,7 +310,8 @@ def test_what_a_board_may_say(
 def test_what_verify_refuses(model: Path, bit: Path) -> None:
     refusals = {
         (): "verify must be given --simulate or --board, not 'neither'",
-        ("--simulate", "--board", "pynq-z2"): "verify must be given --simulate or --board, not 'bo",
+        ("--simulate", "--board", "nano"): "board must be one of pynq-z2,",
+        ("--board", "ulx3s"): "--port must be given for ULX3S 85F, not None",
         ("--simulate", "--images", "0"): "--images must be an integer in 1..",
         ("--board", "nano"): "board must be one of pynq-z2,",
         ("--board", "pynq-z2"): "--host must be given with --board, USER@HOST, not None",

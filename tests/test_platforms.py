@@ -28,7 +28,9 @@ PARTS = {
     "zybo-z7-20": "xc7z020clg400-1",
     "zybo-z7-10": "xc7z010clg400-1",
     "ebaz4205": "xc7z010clg400-1",
+    "ulx3s": "LFE5U-85F-6CABGA381",
 }
+ZYNQ = [name for name, board in BOARDS.items() if board.family == "zynq"]
 
 
 class Echo(wiring.Component):
@@ -65,7 +67,7 @@ def leds(folder: Path) -> list[str]:
     return re.findall(r"LOC (\w+) \[get_ports \"led", (folder / "echo.xdc").read_text())
 
 
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", ZYNQ)
 def test_files_of_a_board(name: str, tmp_path: Path) -> None:
     board = board_named(name)
     write_plan(Echo(), board, 80e6, "echo", tmp_path)
@@ -127,7 +129,7 @@ def test_component_may_lack_a_bus(tmp_path: Path) -> None:
 
 
 @pytest.mark.toolchain
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", ZYNQ)
 def test_pins_and_id_are_the_databases(name: str, tmp_path: Path) -> None:
     board = board_named(name)
     database = Database(toolchain().database, board.part)

@@ -8,9 +8,7 @@ import pytest
 from bbnn.description import Network
 from bbnn.schedule import image_cycles
 from golden.network import logits, trace
-from training.export import TrainedLayer
-from training.recipe import Recipe, network_of
-from training.recipes import VGG, vgg
+from training.untrained import vgg_binary_connect
 
 WEIGHTS = 14_022_016
 """3x3 x 128, 128, 256, 256, 512, 512; 1,024, 1,024, 10: the 14.0 M of the paper."""
@@ -18,27 +16,8 @@ WEIGHTS = 14_022_016
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """Return it with random probabilities of 0, 1/2 and 1, its sums normalised as trained ones."""
-    rng = np.random.default_rng(1)
-    blocks = vgg(width=128, fully=1024, levels=3)
-    recipe = Recipe(name="vgg", data_set="cifar-10", ood=("noise",), blocks=blocks, settings=VGG)
-    trained, rows, strength = [], 27, 2.0**14
-    for index, block in enumerate(blocks):
-        if block.window is not None:
-            rows = 9 * block.window.channels
-        elif index == 6:
-            rows = 4 * 4 * 512
-        trained.append(
-            TrainedLayer(
-                probability=rng.integers(0, 3, (rows, block.columns)) / 2,
-                mean=np.zeros(block.columns),
-                variance=np.full(block.columns, rows * strength),
-                gain=np.ones(block.columns),
-                bias=np.zeros(block.columns),
-            )
-        )
-        rows, strength = block.columns, 1.0
-    return network_of(recipe, trained, (32, 32, 3), {})
+    """Return it with random codes."""
+    return vgg_binary_connect()
 
 
 def test_description(network: Network) -> None:

@@ -20,21 +20,19 @@ if TYPE_CHECKING:
     from boards.built import Result
     from boards.platforms import Board
 
-DEFAULT_MHZ = 100.0
-
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", "board_name", default="pynq-z2", show_default=True, help="Board.")
 @click.option("--toolchain", type=click.Choice(["open", "vivado"]), default="open")
-@click.option("--clock", default=DEFAULT_MHZ, show_default=True, help="Clock of the core, MHz.")
+@click.option("--clock", type=float, help="Clock of the core, MHz [100; the ULX3S's is 25].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/BOARD].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
     board_name: str,
     toolchain: str,
-    clock: float,
+    clock: float | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -46,42 +44,47 @@ def command(
 
     Example: bbnn bitstream models/fashion-mlp.safetensors --board pynq-z2
     """
-    from boards import open_flow, vivado
+    from boards import ecp5_flow, open_flow, vivado
     from boards.fit import TooLargeError, nearest_that_fits, part_of
-    from boards.plan import write_plan
+    from boards.plan import shell_on, write_plan
     from boards.platforms import board_named
-    from boards.shell import Shell
     from boards.toolchain.programs import Toolchain
 
     network = load(model)
     board = board_named(board_name)
+    lattice = board.family == "ecp5"
+    clock = board.clock_mhz if clock is None else clock
+    if lattice:
+        own = f"{board.clock_mhz} MHz, the oscillator of {board.title}"
+        require(clock == board.clock_mhz, "--clock", own, clock)
+        require(toolchain == "open", "--toolchain", f"open for {board.title}", toolchain)
     require(1 <= clock <= 250, "--clock", "1 to 250 MHz, as FCLK0 can be set", clock)
-    installed = Toolchain.at() if toolchain == "open" else None
+    installed = Toolchain.at() if toolchain == "open" and not lattice else None
+    flow = ecp5_flow if lattice else open_flow
     folder = output or Path("build") / network.name / board.name
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
     ) as bar:
-        task = bar.add_task("write the Verilog", total=len(open_flow.STEPS))
-        write_plan(Shell(network), board, 1e6 * clock, network.name, folder)
-        if installed is None:
-            bar.update(task, description="Vivado", total=None)
-            vivado.build(network.name, folder)
-            result = None
-        else:
-            try:
-                result = open_flow.build(
-                    network.name,
-                    board.part,
-                    clock,
-                    folder,
-                    installed,
-                    lambda done, what: bar.update(task, completed=done, description=what),
-                )
-            except TooLargeError as error:
-                bar.update(task, description="look for a folding that fits", total=None)
-                nearest = nearest_that_fits(network, part_of(board.part), error)
-                raise InputError(f"{error}; {nearest}") from None
+        task = bar.add_task("write the Verilog", total=len(flow.STEPS))
+        write_plan(shell_on(board, network), board, 1e6 * clock, network.name, folder)
+
+        def tell(done: int, what: str) -> None:
+            bar.update(task, completed=done, description=what)
+
+        try:
+            if lattice:
+                result = ecp5_flow.build(network.name, clock, folder, tell)
+            elif installed is not None:
+                result = open_flow.build(network.name, board.part, clock, folder, installed, tell)
+            else:
+                bar.update(task, description="Vivado", total=None)
+                vivado.build(network.name, folder)
+                result = None
+        except TooLargeError as error:
+            bar.update(task, description="look for a folding that fits", total=None)
+            part = ecp5_flow.PART if lattice else part_of(board.part)
+            raise InputError(f"{error}; {nearest_that_fits(network, part, error)}") from None
     about = describe(network, board, clock, folder, result)
     beside = folder / "bitstream.json.part"
     beside.write_text(json.dumps(about, indent=2) + "\n")
@@ -125,8 +128,9 @@ def show(about: dict[str, Any], board: Board) -> None:
         console.print(table)
         console.print(f"Fmax: {about['fmax_mhz']} MHz, {about['fmax_is']}", highlight=False)
         console.print(
-            f"read back from the file: {about['bits']:,} of {about['bits']:,} bits, "
-            f"{about['block_rams']} of {about['block_rams']} block RAMs",
+            "read back from the file: "
+            + (f"{about['bits']:,} of {about['bits']:,} bits, " if about["bits"] else "")
+            + f"{about['block_rams']} of {about['block_rams']} block RAMs",
             highlight=False,
         )
     console.print(f"bitstream: {about['bitstream']}", highlight=False)

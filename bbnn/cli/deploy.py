@@ -17,6 +17,7 @@ from bbnn.model_file import load
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--bit", required=True, type=click.Path(path_type=Path), help="Its bitstream.")
+@click.option("--board", "board_name", help="Board [that in bitstream.json, or pynq-z2].")
 @click.option("--images", "count", default=100, show_default=True, help="The first N of the set.")
 @click.option("--members", type=int, help="T [the model's].")
 @click.option(
@@ -30,6 +31,7 @@ from bbnn.model_file import load
 def command(
     model: Path,
     bit: Path,
+    board_name: str | None,
     count: int,
     members: int | None,
     dataset: str | None,
@@ -37,13 +39,15 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Write what a board needs to run MODEL: bitstream, driver, description, images with answers.
+    """Write what a board needs to run MODEL: bitstream, driver, notebook, images with answers.
 
     Copied to the board, `sudo python3 -m boards.driver.verify` in it compares every logit with
-    golden. It needs NumPy there, and PYNQ to load the bitstream.
+    golden. It needs NumPy there, and PYNQ to load the bitstream. For a board without a processor,
+    the folder stays on the machine at its cable, and there is a script instead of a notebook.
 
     Example: bbnn deploy models/fashion-mlp.safetensors --bit fashion_mlp.bit
     """
+    from boards.platforms import board_named
     from boards.shell.deploy import about, deploy
     from golden.network import checked_members, logits
     from golden.self_test import TESTED, random_words
@@ -51,6 +55,7 @@ def command(
     network = load(model)
     require(bit.is_file(), str(bit), "a bitstream", "missing")
     known = about(bit, network)
+    board = board_named(board_name or known.get("board", "pynq-z2"))
     clock = clock or known.get("clock_mhz")
     dataset = dataset or labelled_sample(network)
     images, labels = data.load(dataset)
@@ -61,12 +66,12 @@ def command(
         golden = logits(network, images, checked_members(network, members))
     folder = output or Path("build") / network.name / "deploy"
     words = random_words(network, TESTED)
-    names = deploy(network, bit, images, labels, golden, words, folder, clock)
+    names = deploy(network, board, bit, images, labels, golden, words, folder, clock)
     result = {
         "folder": str(folder),
         "files": names,
         "clock_mhz": clock,
-        "board": known.get("board"),
+        "board": board.name,
         "images": count,
         "members": golden.shape[1],
     }
@@ -77,4 +82,8 @@ def command(
     console.print(f"[bold]{folder}[/bold]: {len(names)} files, {count} images")
     if clock is None:
         console.print("clock: unknown, so the board's own is kept; --clock sets it")
-    console.print(f"on the board, in the folder: sudo python3 -m boards.driver.verify {bit.name}")
+    if board.family == "zynq":
+        where, verify = "on the board", f"sudo python3 -m boards.driver.verify {bit.name}"
+    else:
+        where, verify = "at its cable", "python3 -m boards.driver.verify /dev/ttyUSB0"
+    console.print(f"{where}, in the folder: {verify}")

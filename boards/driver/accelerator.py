@@ -29,7 +29,7 @@ class Accelerator:
     Parameters
     ----------
     target : a bitstream (PYNQ loads it), the physical address or the UIO device of the shell on a
-        board that has been configured, or a `Backend`.
+        board that has been configured, the serial port to one, or a `Backend`.
     description : path or content of the JSON file; that beside the bitstream, or else in the
         working folder, if None.
     batch : most images in one transfer.
@@ -113,7 +113,9 @@ class Accelerator:
 
     def _identify(self) -> None:
         told = self.description
-        for name in ("core.ID", "core.VERSION", "dma.ID", "dma.VERSION"):
+        for name in (
+            f"{block}.{n}" for block in self.device.mover.blocks for n in ("ID", "VERSION")
+        ):
             register = told.registers[name]
             found, expected = self.device.read(name), register.reset
             reason = "" if name.endswith("VERSION") else ": no bitstream, or none of ours"

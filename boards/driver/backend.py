@@ -1,4 +1,6 @@
-"""What the driver needs of a machine: registers, memory that the hardware sees, and a clock."""
+"""What the driver needs of a machine: registers, a clock, and memory that the hardware sees or a
+way for streams.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from boards.driver.errors import require
 
-__all__ = ["Backend", "Buffer", "Region"]
+__all__ = ["Backend", "Buffer", "MemoryBackend", "Region", "StreamBackend"]
 
 
 class Buffer(ABC):
@@ -35,7 +37,7 @@ class Buffer(ABC):
 
 
 class Backend(ABC):
-    """A way to the registers, by their offset from the shell's base, and to memory.
+    """A way to the registers, by their offset from the shell's base.
 
     Whatever goes wrong raises `DriverError`.
     """
@@ -48,10 +50,6 @@ class Backend(ABC):
     def write(self, offset: int, value: int) -> None:
         """Write a register's 32 bits."""
 
-    @abstractmethod
-    def buffer(self, size: int) -> Buffer:
-        """Return a buffer of `size` bytes at a multiple of 8."""
-
     def now(self) -> float:
         """Return a time in seconds; only differences count."""
         return time.monotonic()
@@ -63,6 +61,30 @@ class Backend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the machine; again does nothing."""
+
+
+class MemoryBackend(Backend):
+    """One whose hardware has a DMA."""
+
+    @abstractmethod
+    def buffer(self, size: int) -> Buffer:
+        """Return a buffer of `size` bytes at a multiple of 8."""
+
+
+class StreamBackend(Backend):
+    """One that carries images and packets itself."""
+
+    @abstractmethod
+    def send(self, image: bytes) -> None:
+        """Give an image, whole words, to the core."""
+
+    @abstractmethod
+    def fetch(self, size: int, seconds: float) -> bytes:
+        """Return a packet of `size` bytes, which the core has ready after `seconds` at the most."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Drop what is on its way to the core, which has been stopped, and what it offers."""
 
 
 class Region:

@@ -7,18 +7,14 @@ import numpy as np
 from boards.driver.backend import Backend
 from boards.driver.description import Description
 from boards.driver.errors import DriverError, require
+from boards.driver.movers import mover_for
 from boards.driver.prediction import unpack
 
 __all__ = ["Device"]
 
-MARGIN = 10
-"""How many times as long as the cycle model says a transfer may take."""
-GRACE = 0.02
-"""And so many seconds more."""
-
 
 class Device:
-    """Core and DMA behind a backend.
+    """The core behind a backend, and what moves its data.
 
     Parameters
     ----------
@@ -29,15 +25,16 @@ class Device:
     def __init__(self, backend: Backend, description: Description) -> None:
         self.backend = backend
         self.description = description
+        self.mover = mover_for(self, backend)
 
     def stop(self) -> None:
-        """Stop the core, then the DMA, which takes what the core still offers."""
+        """Stop the core, then what moves its data, which takes what the core still offers."""
         self.write("core.CONTROL", 0)
-        self.write("dma.CONTROL", 0)
-        self._idle("dma.STATUS", "busy", False)
-        self._idle("core.STATUS", "idle", True)
+        self.mover.stop()
+        self.idle("core.STATUS", "idle", True)
 
-    def _idle(self, name: str, field: str, value: bool) -> None:
+    def idle(self, name: str, field: str, value: bool) -> None:
+        """Wait until a field has this value; raise if it does not take it soon."""
         for _ in range(1000):
             if (field in self.fields(name)) == value:
                 return
@@ -64,58 +61,10 @@ class Device:
         """Move images in and packets out; return the packets' fields."""
         told = self.description
         length = told.packet_words(members)
-        size = 4 * length * len(beats)
-        source, target = self.backend.buffer(beats.size), self.backend.buffer(size)
-        try:
-            source.array[:] = beats.ravel()
-            source.flush()
-            target.array[:] = 0
-            target.flush()
-            settings = {
-                "SOURCE": source.address,
-                "SOURCE_BYTES": beats.size,
-                "DESTINATION": target.address,
-                "DESTINATION_BYTES": size,
-            }
-            for name, value in settings.items():
-                self.write(f"dma.{name}", value)
-            self.write("dma.CONTROL", self.bits("dma.CONTROL", "run"))
-            self._await(settings, len(beats) * members)
-        except BaseException:
-            # If this fails, too, something may still write there: then the memory is not freed.
-            self.stop()
-            source.free()
-            target.free()
-            raise
-        self.write("dma.CONTROL", 0)
-        target.invalidate()
-        content = np.array(target.array)  # a plain array, whatever kind the buffer's is
-        source.free()
-        target.free()
+        content = self.mover.move(beats, 4 * length * len(beats), members)
         fields = unpack(content.view("<u4").reshape(-1, length), told.packet, members)
         numbers = fields["image"][:, 0]
         right = np.array_equal(numbers, np.arange(first, first + len(beats)))
         expected = f"{first} to {first + len(beats) - 1}"
         require(right, "the packets' image numbers", expected, f"{numbers[0]} to {numbers[-1]}")
         return fields
-
-    def _await(self, settings: dict[str, int], image_members: int) -> None:
-        """Wait until the transfer is done; raise if it fails or takes too long."""
-        told = self.description
-        expected = image_members * told.cycles_per_member / (1e6 * (told.clock_mhz or 100))
-        deadline = self.backend.now() + MARGIN * expected + GRACE
-        pause = min(max(expected / 10, 1e-5), 1e-2)
-        register = told.registers["dma.STATUS"]
-        while True:
-            late = self.backend.now() > deadline
-            found = register.fields(self.read("dma.STATUS"))
-            if found == ["done"]:
-                return
-            if late or "busy" not in found:
-                break
-            self.backend.wait(pause)
-        state = [f"dma {', '.join(found) or 'idle'}"]
-        state += [f"core {name}" for name in self.fields("core.STATUS")]
-        state += [f"{name} {self.read('dma.' + name)}" for name in ("BYTES_IN", "BYTES_OUT")]
-        what = "{SOURCE_BYTES} bytes from {SOURCE:#x} and {DESTINATION_BYTES} to {DESTINATION:#x}"
-        require(False, f"the transfer of {what.format(**settings)}", "done", "; ".join(state))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from boards.driver.backend import Backend, Buffer, Region
+from boards.driver.backend import Buffer, MemoryBackend, Region
 from boards.driver.errors import DriverError, require
 
 __all__ = ["Linux"]
@@ -40,7 +40,7 @@ class Mapped(Buffer):
         self.region.give()
 
 
-class Linux(Backend):
+class Linux(MemoryBackend):
     """Registers behind a device file, buffers in a u-dma-buf.
 
     Parameters

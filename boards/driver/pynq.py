@@ -10,7 +10,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from boards.driver.backend import Backend, Buffer
+from boards.driver.backend import Buffer, MemoryBackend
 from boards.driver.description import Description
 from boards.driver.errors import DriverError, require
 
@@ -45,7 +45,7 @@ class Allocated(Buffer):
         self.array.freebuffer()
 
 
-class Pynq(Backend):
+class Pynq(MemoryBackend):
     """A board under PYNQ.
 
     Parameters

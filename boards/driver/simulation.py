@@ -1,7 +1,7 @@
-"""Registers and memory of a simulated shell: a program that is spoken to line by line.
+"""A simulated shell's registers and memory, or its serial line: a program spoken to line by line.
 
-The commands are in ``boards/shell/bench/bench.v``. The processor's copy of a buffer and that in the
-simulated memory meet only where the driver says so, so a missing flush is noticed.
+The commands are in ``boards/shell/bench/bench.v`` and ``uart.v``. The processor's copy of a buffer
+and that in the simulated memory meet only where the driver says so, so a missing flush is noticed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,73 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from boards.driver.backend import Backend, Buffer, Region
+from boards.driver.backend import Buffer, MemoryBackend, Region
 from boards.driver.errors import DriverError, require
+from boards.driver.uart import Port
 
-__all__ = ["Simulation"]
+__all__ = ["SimulatedLine", "Simulation"]
 
 CLOCK_MHZ = 100
 OKAY = 0
+
+
+class Program:
+    """A simulator that is spoken to line by line; its time is the hardware's.
+
+    Parameters
+    ----------
+    command : starts it.
+    clock_mhz : of the hardware.
+    """
+
+    def __init__(self, command: Sequence[str], clock_mhz: float) -> None:
+        self.clock_mhz = clock_mhz
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def cycles(self, pause: int = 0) -> int:
+        """Return the clock cycles since reset, after `pause` more."""
+        self._send(f"i 0 {pause:x}\n")
+        return int(self._answer()[0], 16)
+
+    def now(self) -> float:
+        return self.cycles() / (1e6 * self.clock_mhz)
+
+    def wait(self, seconds: float) -> None:
+        self.cycles(max(1, round(seconds * 1e6 * self.clock_mhz)))
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def _send(self, lines: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(lines)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise DriverError(f"the simulation must run, not have ended: {self._rest()}") from None
+
+    def _answer(self) -> list[str]:
+        """Return what follows the "=" of the next answer; nothing if there is none."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("="):
+                return line[1:].split()
+            if line.startswith(("-", ".")):
+                return []
+            if line.startswith("bench:"):
+                raise DriverError(f"the simulation must go on, not stop: {line.strip()}")
+        raise DriverError("the simulation must run, not have ended")
+
+    def _rest(self) -> str:
+        assert self._process.stdout is not None
+        return " ".join(self._process.stdout.read().split())[:200]
 
 
 class Simulated(Buffer):
@@ -39,7 +99,7 @@ class Simulated(Buffer):
         self.simulation.region.give()
 
 
-class Simulation(Backend):
+class Simulation(Program, MemoryBackend):
     """A shell in a simulator.
 
     Parameters
@@ -60,9 +120,7 @@ class Simulation(Backend):
     ) -> None:
         self.base = base
         self.region = region or Region(0x1000_0000, 1 << 21)
-        self._process = subprocess.Popen(
-            [*command, *plusargs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        super().__init__([*command, *plusargs], CLOCK_MHZ)
 
     def read(self, offset: int) -> int:
         response, data = self._access("r", offset, 0)
@@ -85,25 +143,6 @@ class Simulation(Backend):
         self._send(f"l {address:x} {count:x}\n")
         return [int(self._answer()[0], 16) for _ in range(count)]
 
-    def cycles(self, pause: int = 0) -> int:
-        """Return the clock cycles since reset, after `pause` more."""
-        self._send(f"i 0 {pause:x}\n")
-        return int(self._answer()[0], 16)
-
-    def now(self) -> float:
-        return self.cycles() / (1e6 * CLOCK_MHZ)
-
-    def wait(self, seconds: float) -> None:
-        self.cycles(max(1, round(seconds * 1e6 * CLOCK_MHZ)))
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-
     def _access(self, op: str, offset: int, value: int) -> list[str]:
         self._send(f"{op} {self.base + offset:x} {value:x}\n")
         answer = self._answer()
@@ -115,26 +154,39 @@ class Simulation(Backend):
         okay = int(response, 16) == OKAY
         require(okay, f"{what} {self.base + offset:#010x}", "accepted", f"refused ({response})")
 
-    def _send(self, lines: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(lines)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise DriverError(f"the simulation must run, not have ended: {self._rest()}") from None
 
-    def _answer(self) -> list[str]:
-        """Return what follows the "=" of the next answer; nothing if the bus is silent."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("="):
-                return line[1:].split()
-            if line.startswith("-\n"):
-                return []
-            if line.startswith("bench:"):
-                raise DriverError(f"the simulation must go on, not stop: {line.strip()}")
-        raise DriverError("the simulation must run, not have ended")
+class SimulatedLine(Program, Port):
+    """The serial line to a shell in a simulator (``boards/shell/bench/uart.v``).
 
-    def _rest(self) -> str:
-        assert self._process.stdout is not None
-        return " ".join(self._process.stdout.read().split())[:200]
+    Parameters
+    ----------
+    command : starts the simulator, as ``boards.shell.simulator.build`` returns it.
+    divisor : clock cycles of a bit.
+    silence_cycles : after which the shell has forgotten what was begun.
+    plusargs : of the bench.
+    """
+
+    CLOCK_MHZ = 25.0
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        divisor: int,
+        silence_cycles: int,
+        plusargs: Sequence[str] = (),
+    ) -> None:
+        super().__init__([*command, *plusargs], self.CLOCK_MHZ)
+        self.baud = 1e6 * self.clock_mhz / divisor
+        self.latency = 100 / self.baud
+        self.silence = 2 * silence_cycles / (1e6 * self.clock_mhz)
+
+    def write(self, data: bytes) -> None:
+        self._send("".join(f"t {byte:x} 0\n" for byte in data))
+
+    def read(self, count: int, seconds: float) -> bytes:
+        self._send(f"g {count:x} {round(seconds * 1e6 * self.clock_mhz):x}\n")
+        got = []
+        while answer := self._answer():
+            got.append(int(answer[0], 16))
+        return bytes(got)

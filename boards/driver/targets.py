@@ -7,15 +7,16 @@ from typing import Any
 
 from boards.driver.backend import Backend
 from boards.driver.description import Description
-from boards.driver.errors import DriverError
+from boards.driver.errors import DriverError, require
 from boards.driver.linux import Linux
 from boards.driver.pynq import Pynq
+from boards.driver.uart import SerialPort, Uart
 
 __all__ = ["open_target"]
 
 
 def open_target(target: Any, description: Description) -> Backend:
-    """Return the backend for a bitstream, an address, a UIO device, or a `Backend` itself."""
+    """Return the backend for a bitstream, an address, a device, or a `Backend` itself."""
     if isinstance(target, Backend):
         return target
     if isinstance(target, int):
@@ -26,6 +27,11 @@ def open_target(target: Any, description: Description) -> Backend:
             return Pynq(path, description)
         if path.startswith("/dev/uio"):
             return Linux(path, description.span)
+        if path.startswith(("/dev/tty", "/dev/serial/", "/dev/pts/")):
+            baud = description.baud
+            require(baud is not None, f"the board at {path}", "one with a serial line", "another")
+            return Uart(SerialPort(path, int(baud)))
     raise DriverError(
-        f"the target must be a .bit file, an address, a /dev/uio device or a backend, not {target}"
+        "the target must be a .bit file, an address, a /dev/uio or /dev/tty device or a backend, "
+        f"not {target}"
     )

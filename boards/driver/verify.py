@@ -70,7 +70,7 @@ def summary(result: dict[str, Any]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run it; 0 if all is equal, 1 if not, 2 if something is not what it must be."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    help_ = "a .bit file, an address or a /dev/uio device; the only .bit file here, if none is said"
+    help_ = "a .bit file, an address or a device; the only .bit file here, if none is said"
     parser.add_argument("target", nargs="?", help=help_)
     parser.add_argument("--images", default=IMAGES, help="images and golden logits [%(default)s]")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from amaranth.vendor import XilinxPlatform
+from amaranth.build.plat import TemplatedPlatform
 from amaranth_boards.arty_z7 import ArtyZ720Platform
 from amaranth_boards.ebaz4205 import EBAZ4205Platform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from bbnn.errors import require
 from boards.platforms.pynq import PynqPlatform
@@ -15,8 +17,13 @@ from boards.platforms.zybo_z7 import ZyboZ710Platform, ZyboZ720Platform
 
 __all__ = ["BOARDS", "Board", "board_named"]
 
-IDCODES = {"xc7z010": 0x0372_2093, "xc7z020": 0x0372_7093}
-"""What a device answers over JTAG, without its revision (Xilinx UG585, JTAG and DAP)."""
+Family = Literal["zynq", "ecp5"]
+"""What the core sits behind, a processor system or a serial line; and whose tools are used."""
+IDCODES = {"xc7z010": 0x0372_2093, "xc7z020": 0x0372_7093, "LFE5U-85F": 0x0111_3043}
+"""What a device answers over JTAG, without its revision (Xilinx UG585, JTAG and DAP; Lattice
+FPGA-TN-02039, device ids)."""
+PACKAGES = {"BG381": "CABGA381"}
+"""Amaranth's names of Lattice's packages, and nextpnr's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,23 +34,31 @@ class Board:
     loader : its name in openFPGALoader; None where that does not know the board, so that a cable
     must be named instead.
     jumper : what selects where the processor boots from, and its positions.
+    clock_mhz : what the core is made for unless it is said; the oscillator's where the family has
+    no clock to set.
     """
 
     name: str
     title: str
-    platform: type[XilinxPlatform]
+    platform: type[TemplatedPlatform]
     loader: str | None
     jumper: str
+    family: Family = "zynq"
+    clock_mhz: float = 100
 
     @property
     def part(self) -> str:
-        """Part with package and speed grade, such as "xc7z020clg400-1"."""
-        return f"{self.platform.device}{self.platform.package}-{self.platform.speed}"
+        """Part with package and speed grade, such as "xc7z020clg400-1", as the tools spell it."""
+        chosen: Any = self.platform
+        if self.family == "ecp5":
+            return f"{chosen.device}-{chosen.speed}{PACKAGES[chosen.package]}"
+        return f"{chosen.device}{chosen.package}-{chosen.speed}"
 
     @property
     def idcode(self) -> int:
         """What the part answers over JTAG; the upper four bits, its revision, are zero here."""
-        return IDCODES[str(self.platform.device)]
+        chosen: Any = self.platform
+        return IDCODES[chosen.device]
 
 
 BOARDS = {
@@ -99,6 +114,15 @@ BOARDS = {
             loader=None,
             jumper="no jumper: it boots from its NAND flash unless a resistor is moved to choose "
             "SD",
+        ),
+        Board(
+            name="ulx3s",
+            title="ULX3S 85F",
+            platform=ULX3S_85F_Platform,
+            loader="ulx3s",
+            jumper="no jumper: it has no processor",
+            family="ecp5",
+            clock_mhz=25,
         ),
     )
 }

@@ -4,6 +4,9 @@ A .bit file is a length-prefixed run of bytes, the number 1, and then fields: a 
 two bytes and text that ends in a zero byte: "a" the design's name, "b" the part, "c" and "d" date
 and time; at last "e" with a length of four bytes and the configuration itself. All lengths are
 big-endian.
+
+That of Lattice's ECP5 begins with the bytes FF 00, has a line of text that ends in a zero byte,
+"Part: LFE5U-85F-6CABGA381", and then the configuration.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from bbnn.errors import InputError, require
 
 __all__ = ["BitHeader", "read_header", "require_part"]
 
+LATTICE = b"\xff\x00Part: "
 LIMIT = 4096
 """More than any header has."""
 
@@ -26,9 +30,9 @@ class BitHeader:
 
     design: str
     part: str
-    date: str
-    time: str
     length: int
+    date: str = ""
+    time: str = ""
 
 
 def read_header(path: Path) -> BitHeader:
@@ -37,6 +41,15 @@ def read_header(path: Path) -> BitHeader:
     with path.open("rb") as file:
         head = file.read(LIMIT)
     refusal = InputError(f"{path} must be a whole .bit file, not something else")
+    if head.startswith(LATTICE):
+        text, end, _ = head.removeprefix(LATTICE).partition(b"\x00")
+        # Where a file was cut off, it does not say.
+        if not end:
+            raise refusal
+        length = path.stat().st_size - len(LATTICE) - len(text) - 1
+        return BitHeader(
+            design=path.stem, part=text.decode("ascii", errors="replace"), length=length
+        )
     place = 2 + int.from_bytes(head[:2], "big")
     if head[place : place + 2] != b"\x00\x01":
         raise refusal

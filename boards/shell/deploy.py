@@ -1,4 +1,6 @@
-"""The folder that goes to a board: bitstream, driver, description, images with golden logits."""
+"""The folder for a board: bitstream, driver, model, description, a notebook or a script, and images
+with golden logits.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 
 from bbnn.description import Network
 from bbnn.errors import require
-from bbnn.model_file import digest
+from bbnn.model_file import digest, save_network
 from boards.driver.description import FILE
 from boards.driver.verify import IMAGES
+from boards.platforms import Board
 from boards.shell.describe import describe
+from boards.shell.notebook import notebook, script
 
 __all__ = ["ABOUT", "about", "deploy"]
 
@@ -27,7 +31,7 @@ NOT_DEPLOYED = ("simulation.py",)
 SELF_TEST = 2
 """Images that the driver tries whenever it starts."""
 
-NOTE = """\
+ZYNQ = """\
 # {name}
 
     sudo python3 -m boards.driver.verify
@@ -43,8 +47,18 @@ folder:
     prediction = accelerator.predict(images, members={members})
     print(prediction.labels, prediction.entropy, prediction.mutual_information)
 
-It needs NumPy, and PYNQ to load the bitstream. Without PYNQ, load it by other means and name the
-address, `Accelerator(0x40000000)`, or the UIO device.
+The same is in the notebook `{name}.ipynb`. It needs NumPy, and PYNQ to load the bitstream. Without
+PYNQ, load it by other means and name the address, `Accelerator(0x40000000)`, or the UIO device.
+"""
+LINE = """\
+# {name}
+
+    openFPGALoader -b {loader} {bit}
+    python3 -m boards.driver.verify /dev/ttyUSB0
+
+load `{bit}` through the USB cable of {title} and compare {images} images, T = {members}, with the
+golden model, from the machine that the cable goes to. `python3 run.py /dev/ttyUSB0` predicts them,
+and shows how. It needs NumPy.
 """
 
 
@@ -63,6 +77,7 @@ def about(bit: Path, network: Network) -> dict[str, Any]:
 
 def deploy(
     network: Network,
+    board: Board,
     bit: Path,
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
@@ -86,6 +101,7 @@ def deploy(
             shutil.copyfile(bit.with_suffix(".hwh"), beside / bit.with_suffix(".hwh").name)
         described = describe(
             network,
+            board.family,
             clock_mhz=clock_mhz,
             test_images=images[:SELF_TEST],
             test_logits=logits[:SELF_TEST],
@@ -93,8 +109,17 @@ def deploy(
         )
         (beside / FILE).write_text(json.dumps(described, indent=1) + "\n")
         np.savez_compressed(beside / IMAGES, images=images, labels=labels, logits=logits)
-        facts = {"name": network.name, "bit": bit.name, "images": len(images)}
-        (beside / "README.md").write_text(NOTE.format(**facts, members=logits.shape[1]))
+        save_network(network, beside / f"{network.name}.safetensors")
+        facts = {
+            **{"name": network.name, "bit": bit.name, "title": board.title},
+            **{"images": len(images), "members": logits.shape[1], "loader": board.loader},
+        }
+        note = ZYNQ if board.family == "zynq" else LINE
+        (beside / "README.md").write_text(note.format(**facts))
+        if board.family == "zynq":
+            (beside / f"{network.name}.ipynb").write_text(notebook(**facts))
+        else:
+            (beside / "run.py").write_text(script(**facts))
         (beside / "boards/driver").mkdir(parents=True)
         (beside / "boards/__init__.py").write_text('"""The host driver."""\n')
         for path in sorted(DRIVER.glob("*.py")):

@@ -11,7 +11,9 @@ from bbnn.description import Network
 from bbnn.interface import as_json, seed_registers
 from bbnn.model_file import digest
 from bbnn.schedule import member_cycles
+from boards.platforms.board import Family
 from boards.shell.interface import BASE, CORE, DMA, dma_registers
+from boards.uart.protocol import BAUD
 
 __all__ = ["FORMAT_VERSION", "describe"]
 
@@ -20,13 +22,14 @@ FORMAT_VERSION = 1
 
 def describe(
     network: Network,
+    family: Family = "zynq",
     *,
     clock_mhz: float | None = None,
     test_images: NDArray[np.uint8] | None = None,
     test_logits: NDArray[np.int64] | None = None,
     test_words: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
-    """Return the description of `network` behind its shell, for JSON.
+    """Return the description of `network` behind the shell of `family`, for JSON.
 
     clock_mhz : what the bitstream was made for, None where it is set otherwise. test_images, uint8
     (N, pixels), and test_logits, golden's int64 (N, T, classes) : what the driver tries first.
@@ -63,6 +66,9 @@ def describe(
             for part in tables["packet"]
         ],
     }
+    if family != "zynq":
+        del description["registers"]["dma"]
+        description |= {"base": 0, "baud": BAUD}
     if test_images is not None and test_logits is not None:
         description["self_test"] = {
             "images": test_images.reshape(len(test_images), -1).tolist(),

@@ -1,0 +1,123 @@
+"""`bbnn stream`: the rate of a network whose codes come from memory, by the cycle model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bbnn.cli import emit
+from bbnn.errors import InputError, require
+from bbnn.model_file import load
+from bbnn.streaming import Plan, plan
+
+KILOBIT = 1024
+BLOCK = 36 * KILOBIT
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--vgg", is_flag=True, help="VGGBinaryConnect at its full size, instead of MODEL.")
+@click.option("--part", default="xc7z020clg400-1", show_default=True, help="FPGA part.")
+@click.option("--members", type=int, help="T [the model's].")
+@click.option("--images", default=1, show_default=True, help="Images at once in the network.")
+@click.option("--bytes-a-cycle", default=6.4, show_default=True, help="That memory gives, of 8.")
+@click.option("--memory", default=0.8, show_default=True, help="Share of the block RAM to use.")
+@click.option("--clock", default=100.0, show_default=True, help="MHz.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path | None,
+    vgg: bool,
+    part: str,
+    members: int | None,
+    images: int,
+    bytes_a_cycle: float,
+    memory: float,
+    clock: float,
+    as_json: bool,
+) -> None:
+    """Print which layers of MODEL stay on a part, what the others fetch, and the rate.
+
+    A projection by the cycle model (docs/streaming.md): no hardware streams codes yet. Block RAM is
+    counted in bits; logic is not counted.
+
+    Example: bbnn stream --vgg --images 4
+    """
+    from boards.parts import part_named
+
+    require(vgg != (model is not None), "stream", "given MODEL or --vgg", "both" if vgg else None)
+    require(0 < bytes_a_cycle <= 8, "--bytes-a-cycle", "above 0, 8 at most", bytes_a_cycle)
+    require(0 < memory <= 1, "--memory", "a share above 0, 1 at most", memory)
+    require(0 < clock <= 1000, "--clock", "above 0, 1000 MHz at most", clock)
+    if model is None:
+        from training.untrained import vgg_binary_connect
+
+        network = vgg_binary_connect()
+    else:
+        network = load(model)
+    members = network.ensemble.members if members is None else members
+    chosen = part_named(part)
+    bits = int(memory * chosen.bram36 * BLOCK)
+    found = plan(network, members, images, bits, bytes_a_cycle)
+    if found is None:
+        raise InputError(
+            f"{network.name} must fit into {bits:,} bits of {part}, streamed, not more"
+        )
+    weights = sum(layer.weight_bits for layer in network.layers)
+    result: dict[str, Any] = {
+        "network": network.name,
+        "part": part,
+        "is": "projected by the cycle model",
+        "members": members,
+        "images": images,
+        "clock_mhz": clock,
+        "weight_bits": weights,
+        "memory_bits": found.memory_bits,
+        "block_ram_bits": chosen.bram36 * BLOCK,
+        "bytes_an_image": round(found.bytes_an_image),
+        "fetch_cycles": round(found.fetch_cycles),
+        "compute_cycles": found.compute_cycles,
+        "slowest": found.slowest,
+        "decides": found.decides,
+        "images_a_second": round(1e6 * clock / found.cycles, 2),
+        "layers": [
+            {
+                "layer": way.layer,
+                "maps": way.maps,
+                "memory_bits": way.memory_bits,
+                "bytes_an_image": round(way.bytes_an_image),
+                "cycles": way.cycles,
+            }
+            for way in found.choices
+        ],
+    }
+    emit(result) if as_json else show(result, found)
+
+
+def show(result: dict[str, Any], found: Plan) -> None:
+    """Print the table of layers and the rate."""
+    table = Table("layer", "codes", title="{network} on {part}, T = {members}".format(**result))
+    for heading in ("kbit on the part", "bytes an image", "cycles an image"):
+        table.add_column(heading, justify="right")
+    for way in found.choices:
+        where = f"streamed, {way.maps} maps" if way.maps else "resident"
+        kilobits = f"{way.memory_bits / KILOBIT:,.0f}"
+        table.add_row(way.layer, where, kilobits, f"{way.bytes_an_image:,.0f}", f"{way.cycles:,}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(
+        "codes: {weight_bits:,} bits; on the part {memory_bits:,} of {block_ram_bits:,}".format(
+            **result
+        )
+    )
+    console.print(
+        "an image: {bytes_an_image:,} bytes in {fetch_cycles:,} cycles; "
+        "{slowest} {compute_cycles:,} cycles".format(**result)
+    )
+    console.print(
+        "{images_a_second:,} images a second at {clock_mhz} MHz; {decides} decides; "
+        "projected by the cycle model".format(**result)
+    )
