@@ -97,7 +97,12 @@ def logits(
 
 
 def trace(
-    network: Network, images: NDArray[np.uint8], image: int, member: int, members: int
+    network: Network,
+    images: NDArray[np.uint8],
+    image: int,
+    member: int,
+    members: int,
+    source: Source = STREAMS,
 ) -> list[NDArray[np.int64]]:
     """Return what every layer puts out for one (image, member): the place to look at a difference.
 
@@ -110,7 +115,7 @@ def trace(
     require_int("member", member, 0, checked_members(network, members) - 1)
     before = image if network.ensemble.reseed == "never" else 0
     layers = range(len(network.layers))
-    drawn = seen(network, layers, before + 1, members)
+    drawn = seen(network, layers, before + 1, members, source)
     sees = next(islice(drawn, before * members + member, None))
     stages = [Stage(layer, network.steps, 1) for layer in network.layers]
     train = encoded(network, pixels(network, images[image : image + 1]))

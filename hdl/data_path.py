@@ -13,6 +13,7 @@ from bbnn.interface import PIXELS_PER_BEAT
 from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
+from hdl.macro import Array
 from hdl.neuron import logit_width
 from hdl.scale_unit import ScaleUnit
 from hdl.shortcut import Fork, Shortcut
@@ -30,6 +31,7 @@ class DataPath(wiring.Component):
     Parameters
     ----------
     network : Network
+    array : Array
 
     Members
     -------
@@ -52,8 +54,9 @@ class DataPath(wiring.Component):
     random_taken: Signal
     random: Signal
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
+        self.array = array
         streams = len(stream_bits(network))
         super().__init__(
             {
@@ -86,6 +89,7 @@ class DataPath(wiring.Component):
                 steps=network.steps,
                 replays=ensembles,
                 pixels=None if index else network.encoding,
+                array=self.array,
             )
             m.submodules[layer.name] = block
             wiring.connect(m, source, block.i)
