@@ -123,14 +123,15 @@ def trace(
 
 
 def pixels(network: Network, images: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the images as vectors, uint8 (N, pixels); raise on a wrong type or size."""
+    """Return the images' connected pixels, uint8 (N, pixels); raise on a wrong type or size."""
     require(images.dtype == np.uint8, "images", "of type uint8", images.dtype)
     shape = images.shape[1:]
     fits = shape in (network.input_shape, network.input_shape[:2], (network.pixels,))
     fits = fits and int(np.prod(shape)) == network.pixels
     require(fits, "images", f"of shape (N, {network.pixels}) or (N, *{network.input_shape})", shape)
     require(len(images) > 0, "images", "at least one", len(images))
-    return images.reshape(len(images), -1)
+    vectors = images.reshape(len(images), -1)
+    return vectors if network.input_rows is None else vectors[:, list(network.input_rows)]
 
 
 def encoded(network: Network, inputs: NDArray[Any]) -> Train:

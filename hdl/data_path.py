@@ -17,6 +17,7 @@ from hdl.macro import Array
 from hdl.neuron import logit_width
 from hdl.scale_unit import ScaleUnit
 from hdl.shortcut import Fork, Shortcut
+from hdl.sift import Sift
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class DataPath(wiring.Component):
                 steps=network.steps,
                 replays=ensembles,
                 pixels=None if index else network.encoding,
+                sift=None if index else self._sift(),
                 array=self.array,
             )
             m.submodules[layer.name] = block
@@ -132,6 +134,15 @@ class DataPath(wiring.Component):
             ensemble.member_logits.eq(self.member_logits),
         ]
         return m
+
+    def _sift(self) -> Sift | None:
+        """Return what leaves out pixels that are not connected, if there are any."""
+        kept = self.network.input_rows
+        if kept is None:
+            return None
+        return Sift(
+            element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept
+        )
 
     def _joined(self, m: Module, index: int, source: Any, waiting: dict[int, Any]) -> Any:
         """Return the outputs of layer `index` with what is added; fork them if they are, later.

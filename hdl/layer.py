@@ -17,6 +17,7 @@ from hdl.macro import Array
 from hdl.neuron import ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
 from hdl.pool import Pooling
+from hdl.sift import Sift
 from hdl.widths import index_bits, times, train_bits
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class LayerCore(wiring.Component):
         Elements per transfer at the input.
     steps : int
         Time steps of a member.
-    replays, pixels
+    replays, pixels, sift
         As in ``hdl.feed.Feed``.
     array : Array
         What samples the weights, if any are sampled.
@@ -83,6 +84,7 @@ class LayerCore(wiring.Component):
         steps: int = 1,
         replays: bool = False,
         pixels: Pixels | None = None,
+        sift: Sift | None = None,
         array: Array = "lanes",
     ) -> None:
         self.layer = layer
@@ -91,7 +93,9 @@ class LayerCore(wiring.Component):
         self.lfsr_width = lfsr_width
         self.steps = steps
         self._each_step = ensemble.resample == "step"
-        self._feed = Feed(layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels)
+        self._feed = Feed(
+            layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels, sift=sift
+        )
         self._neurons = neuron_block(layer, steps)
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons

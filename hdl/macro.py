@@ -20,7 +20,7 @@ __all__ = ["ARRAYS", "Array", "Macro", "macro_text", "require_macros"]
 
 Array = Literal["lanes", "macro"]
 """What samples the weights: lanes from codes and a noise plane, or the cells of a macro."""
-ARRAYS = ("lanes", "macro")
+ARRAYS: tuple[Array, ...] = ("lanes", "macro")
 MODULE = "crossbar_macro"
 
 
