@@ -25,6 +25,7 @@ from golden.noise import plus_or_minus
 from hdl.generate import generate
 from hdl.macro import ARRAYS
 from networks import random_images, random_network
+from systems import CASES
 from tb.build import Simulator, build
 from tb.play import SimulationError, beats, play
 from tb.setup import Setup
@@ -65,14 +66,14 @@ def macros(network: Network, folder: Path, simulator: Simulator, **setup: Any) -
     )
 
 
-CASES = [
+RESEEDED = [
     pytest.param("icarus", "image", marks=pytest.mark.icarus),
     pytest.param("icarus", "never", marks=pytest.mark.icarus),
     pytest.param("verilator", "never", marks=pytest.mark.slow),
 ]
 
 
-@pytest.mark.parametrize(("simulator", "reseed"), CASES)
+@pytest.mark.parametrize(("simulator", "reseed"), RESEEDED)
 def test_every_member_equals_golden(simulator: Simulator, reseed: str, tmp_path: Path) -> None:
     """With stalls, with cells that take their time, after a restart."""
     described = network(reseed=reseed)
@@ -86,6 +87,39 @@ def test_every_member_equals_golden(simulator: Simulator, reseed: str, tmp_path:
         compared += verdict.comparison.members
     assert compared == len(setups) * IMAGES * 3
     print(f"members equal {compared}/{compared}")
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Convolutions, spikes, dropped maps, zeros skipped, weights drawn in every step.
+        "skipping-dropout-step",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("quantised-sum", "spiking-rate", "mixed-never", "residual-front")
+        ),
+    ],
+)
+def test_every_system(name: str, tmp_path: Path) -> None:
+    """Cells stand still while a member reads them position by position, plane by plane."""
+    described = CASES[name]()
+    members = described.ensemble.members
+    write_streams(described, READS, 2, members, tmp_path)
+    verdict = verify(
+        described,
+        generate(described, FOLDER / "designs" / f"macro-{name}", "macro"),
+        random_images(described, 2),
+        Setup(members=members, source=READS, streams=tmp_path, draw=3),
+        "icarus",
+        tmp_path,
+        builds=FOLDER / "builds",
+        processes=1,
+        level="-O0",
+    )
+    assert verdict.equal, verdict
+    assert verdict.comparison is not None
+    assert verdict.comparison.members == 2 * members
 
 
 def test_the_reads_are_not_the_codes() -> None:
