@@ -140,9 +140,7 @@ class DataPath(wiring.Component):
         kept = self.network.input_rows
         if kept is None:
             return None
-        return Sift(
-            element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept
-        )
+        return Sift(element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept)
 
     def _joined(self, m: Module, index: int, source: Any, waiting: dict[int, Any]) -> Any:
         """Return the outputs of layer `index` with what is added; fork them if they are, later.

@@ -57,8 +57,8 @@ def generate(network: Network, folder: Path, array: Array = "lanes") -> Path:
 
     Beside ``NAME.v`` there are ``memory/LAYER_codes.hex``, the code memories as the Verilog holds
     them, a word a line, ``interface.md`` and ``manifest.json``. Each file appears whole or not at
-    all, and not again if it would be the same. array : as for `verilog_text`; layers that are macros
-    have no codes, which are programmed into their cells.
+    all, and not again if it would be the same. array : as for `verilog_text`; layers that are
+    macros have no codes, which are programmed into their cells.
     """
     files = {f"{network.name}.v": verilog_text(network, array)}
     for layer in network.layers:

@@ -240,7 +240,9 @@ def test_command(tmp_path: Path) -> None:
     save_network(random_network(3, probability_bits=(0, 0, 0)), model)
     for command in ("generate", "simulate", "synth"):
         given = [command, str(model), "--array", "macro"]
-        with pytest.raises(InputError, match="--array macro must be used for a network with sampled"):
+        with pytest.raises(
+            InputError, match="--array macro must be used for a network with sampled"
+        ):
             CliRunner().invoke(group, given, catch_exceptions=False)
     save_network(network(), model)
     given = ["generate", str(model), "--array", "macro", "-o", str(tmp_path / "out"), "--json"]

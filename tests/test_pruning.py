@@ -158,7 +158,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("simulator", "b"), CASES)
-def test_hardware_equals_golden_on_every_image(simulator: Simulator, b: int, tmp_path: Path) -> None:
+def test_hardware_equals_golden_on_every_image(
+    simulator: Simulator, b: int, tmp_path: Path
+) -> None:
     """Images light the pixels that are left out, too; the first layer is sampled or not."""
     network = pruned(b)
     images = random_images(network, 6)

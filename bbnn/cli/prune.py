@@ -89,9 +89,7 @@ def compared(
     if network.layers[0].probability_bits or not len(fitting):
         return {**told, "logits_equal": None, "logits_compared": 0}
     with progress(f"{network.name}", 2 * len(fitting) * network.ensemble.members) as advance:
-        before, after = (
-            logits(each, fitting, progress=advance) for each in (network, pruned)
-        )
+        before, after = (logits(each, fitting, progress=advance) for each in (network, pruned))
     equal = int((before == after).sum())
     if equal != before.size:
         raise InputError(f"logits must be equal, not {equal} of {before.size}")
@@ -120,11 +118,8 @@ def costs(network: Network) -> dict[str, int]:
 
 def show(told: dict[str, Any], console: Console) -> None:
     """Print both networks side by side, and what was compared."""
-    console.print(
-        "{network}: {never_lit} pixels are 0 in all {deciding_images:,} images of {dataset}\n".format(
-            **told
-        )
-    )
+    title = "{network}: {never_lit} pixels are 0 in all {deciding_images:,} images of {dataset}\n"
+    console.print(title.format(**told))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("first layer")
     for heading in ("before", "after"):
