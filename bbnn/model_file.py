@@ -48,7 +48,7 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
-LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None}
+LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None, "input_rows": None}
 """Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]
@@ -146,6 +146,7 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
         "scale_dropout": _plain(network.scale_dropout),
         "ensemble": _plain(network.ensemble),
         "layers": layers,
+        **_written({"input_rows": network.input_rows and list(network.input_rows)}),
         "figures": dict(network.figures),
     }
     return header, tensors
@@ -198,6 +199,7 @@ def _decode(header: Any, tensors: Tensors) -> Network:
         steps=_field(header, "steps"),
         encoding=_field(header, "encoding"),
         scale_dropout=_optional(header, "scale_dropout", ScaleDropout),
+        input_rows=_tuple(header, "input_rows") if "input_rows" in header else None,
         figures=_field(header, "figures"),
     )
 

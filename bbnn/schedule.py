@@ -172,11 +172,25 @@ def filling_cycles(layer: Layer, lfsr_width: int) -> int:
     return layer.noise_bits // noise_step(layer, lfsr_width) + 1
 
 
+def sift_cycles(network: Network) -> int:
+    """Return the cycles in which the connected pixels of an image are let through.
+
+    A beat a cycle, and one more where the last ones fill one beat and begin another.
+    """
+    assert network.input_rows is not None
+    beats = -(-network.pixels // PIXELS_PER_BEAT)
+    last = sum(row >= (beats - 1) * PIXELS_PER_BEAT for row in network.input_rows)
+    waiting = (len(network.input_rows) - last) % PIXELS_PER_BEAT
+    return beats + (waiting + last > PIXELS_PER_BEAT)
+
+
 def stage_cycles(network: Network, members: int) -> dict[str, int]:
     """Return the cycles of each stage for one image of T = `members`, by the stage's name."""
     stages = {}
     chunk = PIXELS_PER_BEAT
     trains = members * network.steps
+    if network.input_rows is not None:
+        stages["sift"] = sift_cycles(network)
     for index, layer in enumerate(network.layers):
         inputs = trains if index > network.first_ensembling else 1
         passes = trains if index >= network.first_ensembling else 1

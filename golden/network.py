@@ -97,7 +97,12 @@ def logits(
 
 
 def trace(
-    network: Network, images: NDArray[np.uint8], image: int, member: int, members: int
+    network: Network,
+    images: NDArray[np.uint8],
+    image: int,
+    member: int,
+    members: int,
+    source: Source = STREAMS,
 ) -> list[NDArray[np.int64]]:
     """Return what every layer puts out for one (image, member): the place to look at a difference.
 
@@ -110,7 +115,7 @@ def trace(
     require_int("member", member, 0, checked_members(network, members) - 1)
     before = image if network.ensemble.reseed == "never" else 0
     layers = range(len(network.layers))
-    drawn = seen(network, layers, before + 1, members)
+    drawn = seen(network, layers, before + 1, members, source)
     sees = next(islice(drawn, before * members + member, None))
     stages = [Stage(layer, network.steps, 1) for layer in network.layers]
     train = encoded(network, pixels(network, images[image : image + 1]))
@@ -118,14 +123,15 @@ def trace(
 
 
 def pixels(network: Network, images: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the images as vectors, uint8 (N, pixels); raise on a wrong type or size."""
+    """Return the images' connected pixels, uint8 (N, pixels); raise on a wrong type or size."""
     require(images.dtype == np.uint8, "images", "of type uint8", images.dtype)
     shape = images.shape[1:]
     fits = shape in (network.input_shape, network.input_shape[:2], (network.pixels,))
     fits = fits and int(np.prod(shape)) == network.pixels
     require(fits, "images", f"of shape (N, {network.pixels}) or (N, *{network.input_shape})", shape)
     require(len(images) > 0, "images", "at least one", len(images))
-    return images.reshape(len(images), -1)
+    vectors = images.reshape(len(images), -1)
+    return vectors if network.input_rows is None else vectors[:, list(network.input_rows)]
 
 
 def encoded(network: Network, inputs: NDArray[Any]) -> Train:

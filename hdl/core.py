@@ -13,6 +13,7 @@ from bbnn.interface import ADDRESS_BITS, PIXELS_PER_BEAT
 from hdl.axi import Axi4Lite, Axi4Stream
 from hdl.control import Control
 from hdl.data_path import DataPath
+from hdl.macro import Array
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Core(wiring.Component):
     Parameters
     ----------
     network : Network
+    array : Array
 
     Members
     -------
@@ -48,8 +50,9 @@ class Core(wiring.Component):
     s_axis: Any
     m_axis: Any
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
+        self.array = array
         super().__init__(
             {
                 "aclk": In(1),
@@ -68,7 +71,7 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.s_axi), control.bus)
 
         halted = Signal()
-        data_path = DataPath(self.network)
+        data_path = DataPath(self.network, self.array)
         assert len(control.seeds) == len(data_path.seeds), "a random stream without a register"
         m.submodules.data_path = ResetInserter(halted)(data_path)
         m.d.comb += [

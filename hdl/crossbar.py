@@ -13,6 +13,7 @@ from amaranth.utils import bits_for
 from bbnn.description import Layer
 from bbnn.schedule import LUT_ROM_DEPTH
 from hdl.lanes import Lanes
+from hdl.macro import Macro
 from hdl.popcount import column_counts
 from hdl.walk import RowWalk
 from hdl.widths import index_bits
@@ -73,6 +74,9 @@ class Crossbar(wiring.Component):
     Parameters
     ----------
     layer : Layer
+    macro_vectors : int or None
+        The weights are those of a macro (``hdl.macro``), which a member reads for so many vectors.
+        If None, they are sampled here, from codes and noise.
 
     Members
     -------
@@ -93,7 +97,8 @@ class Crossbar(wiring.Component):
     driven : In(lanes_in)
         Its rows that do not carry 0; absent unless the layer is masked.
     row_noise, column_noise : In(...)
-        Words at `row_group` and `column_group` (``hdl.noise_plane``); absent where b is 0.
+        Words at `row_group` and `column_group` (``hdl.noise_plane``); absent where b is 0 and with
+        a macro.
     o : Out(stream.Signature(Sums(layer)))
     """
 
@@ -111,16 +116,18 @@ class Crossbar(wiring.Component):
     column_noise: Signal
     o: stream.Interface
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, macro_vectors: int | None = None) -> None:
         self.layer = layer
+        self.macro_vectors = macro_vectors
+        self.sampled_bits = layer.probability_bits if macro_vectors is None else 0
         lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
         masked = {"driven": In(lanes_in)} if layer.masked else {}
         live = {"live": In(layer.row_groups)} if layer.folding.skip_zeros else {}
         noise = {}
-        if layer.noise is not None and layer.probability_bits:
+        if layer.noise is not None and self.sampled_bits:
             noise = {
                 "row_noise": In(lanes_in * layer.noise.row_bits),
-                "column_noise": In(lanes_out * layer.probability_bits),
+                "column_noise": In(lanes_out * self.sampled_bits),
             }
         super().__init__(
             {
@@ -154,7 +161,6 @@ class Crossbar(wiring.Component):
         last_column_group = Signal()
         m.d.comb += [
             self.enable.eq(moves),
-            issues.eq(self.valid & moves),
             walk.go.eq(issues),
             self.row_group.eq(walk.row_group),
             self.vector_address.eq(plane_base + walk.row_group),
@@ -179,20 +185,33 @@ class Crossbar(wiring.Component):
                 with m.If(last_column_group):
                     m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
 
-        # Codes and marks arrive together with the drive and the noise.
-        depth = layer.row_groups * layer.column_groups
-        m.submodules.codes = codes = memory.Memory(
-            shape=layer.folding.lanes_in * (layer.probability_bits + 1) * lanes_out,
-            depth=max(2, depth),
-            init=code_words(layer),
-            attrs={"ram_style": "block"} if depth > LUT_ROM_DEPTH else {},
-        )
-        read = codes.read_port()
+        # Codes, or a macro's weights, and marks arrive together with the drive and the noise.
         read_marks = Signal(_Marks())
-        m.d.comb += [
-            read.addr.eq(code_base + self.row_group),
-            read.en.eq(moves),
-        ]
+        if self.macro_vectors is None:
+            depth = layer.row_groups * layer.column_groups
+            m.submodules.codes = codes = memory.Memory(
+                shape=layer.folding.lanes_in * (layer.probability_bits + 1) * lanes_out,
+                depth=max(2, depth),
+                init=code_words(layer),
+                attrs={"ram_style": "block"} if depth > LUT_ROM_DEPTH else {},
+            )
+            read = codes.read_port()
+            m.d.comb += [
+                read.addr.eq(code_base + self.row_group),
+                read.en.eq(moves),
+                issues.eq(self.valid & moves),
+            ]
+            words = read.data
+        else:
+            m.submodules.macro = macro = Macro(layer, self.macro_vectors)
+            m.d.comb += [
+                macro.row_group.eq(self.row_group),
+                macro.column_group.eq(self.column_group),
+                macro.read.eq(issues),
+                macro.done.eq(self.done),
+                issues.eq(self.valid & macro.ready & moves),
+            ]
+            words = macro.weights
         with m.If(moves):
             m.d.sync += [
                 read_marks.valid.eq(issues),
@@ -205,14 +224,14 @@ class Crossbar(wiring.Component):
         m.submodules.lanes = lanes = Lanes(
             lanes_in=layer.folding.lanes_in,
             lanes_out=lanes_out,
-            probability_bits=layer.probability_bits,
-            row_bits=layer.noise.row_bits if layer.noise else 0,
+            probability_bits=self.sampled_bits,
+            row_bits=layer.noise.row_bits if layer.noise and self.sampled_bits else 0,
             drive_kind="masked" if layer.masked else layer.drive.kind,
         )
-        m.d.comb += [lanes.drive.eq(self.drive), lanes.codes.eq(read.data)]
+        m.d.comb += [lanes.drive.eq(self.drive), lanes.codes.eq(words)]
         if layer.masked:
             m.d.comb += lanes.driven.eq(self.driven)
-        if layer.probability_bits:
+        if self.sampled_bits:
             m.d.comb += [
                 lanes.row_noise.eq(self.row_noise),
                 lanes.column_noise.eq(self.column_noise),

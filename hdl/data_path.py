@@ -13,9 +13,11 @@ from bbnn.interface import PIXELS_PER_BEAT
 from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
+from hdl.macro import Array
 from hdl.neuron import logit_width
 from hdl.scale_unit import ScaleUnit
 from hdl.shortcut import Fork, Shortcut
+from hdl.sift import Sift
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class DataPath(wiring.Component):
     Parameters
     ----------
     network : Network
+    array : Array
 
     Members
     -------
@@ -52,8 +55,9 @@ class DataPath(wiring.Component):
     random_taken: Signal
     random: Signal
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
+        self.array = array
         streams = len(stream_bits(network))
         super().__init__(
             {
@@ -86,6 +90,8 @@ class DataPath(wiring.Component):
                 steps=network.steps,
                 replays=ensembles,
                 pixels=None if index else network.encoding,
+                sift=None if index else self._sift(),
+                array=self.array,
             )
             m.submodules[layer.name] = block
             wiring.connect(m, source, block.i)
@@ -128,6 +134,13 @@ class DataPath(wiring.Component):
             ensemble.member_logits.eq(self.member_logits),
         ]
         return m
+
+    def _sift(self) -> Sift | None:
+        """Return what leaves out pixels that are not connected, if there are any."""
+        kept = self.network.input_rows
+        if kept is None:
+            return None
+        return Sift(element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept)
 
     def _joined(self, m: Module, index: int, source: Any, waiting: dict[int, Any]) -> Any:
         """Return the outputs of layer `index` with what is added; fork them if they are, later.

@@ -14,6 +14,7 @@ from hdl.lines import LineBuffer
 from hdl.rate import RateEncoder
 from hdl.repack import Repack
 from hdl.replay import ReplayBuffer
+from hdl.sift import Sift
 from hdl.widths import index_bits, times, train_bits
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Feed(wiring.Component):
         Whether the input is held for all members and steps, as in the first ensembling layer.
     pixels : "constant", "rate" or None
         The encoding of the pixels that come in, if they are pixels.
+    sift : Sift or None
+        What lets through those that are connected, if not all are.
 
     Members
     -------
@@ -78,12 +81,14 @@ class Feed(wiring.Component):
         steps: int = 1,
         replays: bool = False,
         pixels: Pixels | None = None,
+        sift: Sift | None = None,
     ) -> None:
         self.layer = layer
         self.chunk = chunk
         self.steps = steps
         self.replays = replays
         self.pixels = pixels
+        self.sift = sift
         self.element_bits = 8 if pixels else layer.drive.bits
         lanes = layer.folding.lanes_in
         self.tells = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
@@ -136,11 +141,16 @@ class Feed(wiring.Component):
             m.d.comb += self.driven.eq(~0)
         if self.tells:
             m.d.comb += [replay.plane.eq(self.plane), self.live.eq(replay.live)]
+        source: Any = slack.r_stream
+        if self.sift is not None:
+            m.submodules.sift = self.sift
+            wiring.connect(m, source, self.sift.i)
+            source = self.sift.o
         if window is None:
-            wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
+            wiring.connect(m, source, replay.i)
             m.d.comb += replay.passes.eq(passes)
         else:
-            self._cut(m, window, slack.r_stream, passes, replay)
+            self._cut(m, window, source, passes, replay)
         return m
 
     def _window(self) -> Window | None:

@@ -13,9 +13,11 @@ from bbnn.description import Ensemble, Layer, Quantised, Threshold
 from hdl.columns import Columns
 from hdl.crossbar import Crossbar
 from hdl.feed import Feed, Pixels
+from hdl.macro import Array
 from hdl.neuron import ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
 from hdl.pool import Pooling
+from hdl.sift import Sift
 from hdl.widths import index_bits, times, train_bits
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ class LayerCore(wiring.Component):
         Elements per transfer at the input.
     steps : int
         Time steps of a member.
-    replays, pixels
+    replays, pixels, sift
         As in ``hdl.feed.Feed``.
+    array : Array
+        What samples the weights, if any are sampled.
 
     Members
     -------
@@ -80,12 +84,18 @@ class LayerCore(wiring.Component):
         steps: int = 1,
         replays: bool = False,
         pixels: Pixels | None = None,
+        sift: Sift | None = None,
+        array: Array = "lanes",
     ) -> None:
         self.layer = layer
         self.ensemble = ensemble
+        self.macro = array == "macro" and layer.probability_bits > 0
         self.lfsr_width = lfsr_width
         self.steps = steps
-        self._feed = Feed(layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels)
+        self._each_step = ensemble.resample == "step"
+        self._feed = Feed(
+            layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels, sift=sift
+        )
         self._neurons = neuron_block(layer, steps)
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons
@@ -106,7 +116,8 @@ class LayerCore(wiring.Component):
         m = Module()
         layer = self.layer
         m.submodules.feed = feed = self._feed
-        m.submodules.crossbar = crossbar = Crossbar(layer)
+        vectors = layer.positions * (1 if self._each_step else self.steps)
+        m.submodules.crossbar = crossbar = Crossbar(layer, vectors if self.macro else None)
         m.submodules.columns = columns = Columns(layer)
         m.submodules.neurons = neurons = self._neurons
         wiring.connect(m, wiring.flipped(self.i), feed.i)
@@ -133,19 +144,20 @@ class LayerCore(wiring.Component):
             m.d.comb += crossbar.driven.eq(feed.driven)
         if feed.tells:
             m.d.comb += [feed.plane.eq(crossbar.plane), crossbar.live.eq(feed.live)]
-        if layer.noise is not None:
-            self._add_noise(m, crossbar)
+        # A macro's noise is its own; what drops maps is drawn as ever.
+        if layer.noise is not None and (layer.dropout is not None or not self.macro):
+            self._add_noise(m, crossbar, vectors)
         return m
 
-    def _add_noise(self, m: Module, crossbar: Crossbar) -> None:
+    def _add_noise(self, m: Module, crossbar: Crossbar, vectors: int) -> None:
         """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
         layer, feed = self.layer, self._feed
-        each_step = self.ensemble.resample == "step"
+        each_step = self._each_step
         m.submodules.noise = noise = NoisePlane(
             layer,
             self.ensemble,
             self.lfsr_width,
-            vectors=layer.positions * (1 if each_step else self.steps),
+            vectors=vectors,
             member_bits=train_bits(self.steps if each_step else 1),
         )
         m.d.comb += [
@@ -160,7 +172,7 @@ class LayerCore(wiring.Component):
             noise.column_group.eq(crossbar.column_group),
             crossbar.valid.eq(feed.valid & noise.valid),
         ]
-        if layer.probability_bits:
+        if crossbar.sampled_bits:
             m.d.comb += [
                 crossbar.row_noise.eq(noise.row_noise),
                 crossbar.column_noise.eq(noise.column_noise),

@@ -55,20 +55,20 @@ def locate(
         path.unlink(missing_ok=True)
         with contextlib.suppress(SimulationError):
             play(probed, network, beats(stream), setup, folder, [f"+probes={path}"])
-        found = _first(reseeded(network, setup.seeds), stream, setup.members, path, image)
+        found = _first(reseeded(network, setup.seeds), stream, setup, path, image)
         if found:
             return found
     return None
 
 
 def _first(
-    network: Network, stream: NDArray[np.uint8], members: int, path: Path, image: int
+    network: Network, stream: NDArray[np.uint8], setup: Setup, path: Path, image: int
 ) -> Difference | None:
     """Compare with golden what the layers put out for the last image of `stream`."""
-    last = len(stream) - 1
+    last, members = len(stream) - 1, setup.members
     payloads = transfers(path)
     for member in range(members):
-        golden = trace(network, stream, last, member, members)
+        golden = trace(network, stream, last, member, members, setup.source)
         for index, expected in enumerate(golden):
             each = index >= network.first_ensembling
             number = last * members + member if each else last

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bbnn.description import Network
 from bbnn.interface import packet, registers
+from golden.source import STREAMS, Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +19,8 @@ class Setup:
     where it is not the model's. stalls : percent of the cycles in which each handshake waits.
     seed : of the stalls. restart_after : cycles after which the run is cut off and started anew.
     status : what STATUS must read afterwards: idle, no framing error, nothing refused.
+    source : of the weights. streams : folder with its samples, for a core with macros. draw :
+    cycles in which these draw one.
     """
 
     members: int
@@ -26,6 +30,9 @@ class Setup:
     seed: int = 1
     restart_after: int = 0
     status: int = 0b001
+    source: Source = STREAMS
+    streams: Path | None = None
+    draw: int = 0
 
 
 def packet_words(network: Network, setup: Setup) -> int:
@@ -46,7 +53,10 @@ def reseeded(network: Network, seeds: Mapping[str, int]) -> Network:
 
 def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
     """Return what `bench.v` is told."""
+    macros = [f"+streams={setup.streams.absolute()}"] if setup.streams else []
     return [
+        *macros,
+        f"+draw={setup.draw}",
         f"+packets={images}",
         f"+words={images * packet_words(network, setup)}",
         f"+patience={patience(network, setup)}",
@@ -64,6 +74,7 @@ def patience(network: Network, setup: Setup) -> int:
         layer.positions * (layer.drive.bits * layer.row_groups * layer.column_groups + layer.rows)
         + layer.positions * layer.columns
         + layer.noise_bits
+        + setup.draw
         for layer in network.layers
     )
     return int(2 * (1000 + setup.members * member) / (1 - setup.stalls / 100) ** 2)

@@ -93,7 +93,13 @@ def verify(
     else:
         progress("golden", 0)
         seeded = reseeded(network, setup.seeds)
-        golden = logits(seeded, images, setup.members, lambda done: progress("golden", done))
+        golden = logits(
+            seeded,
+            images,
+            setup.members,
+            lambda done: progress("golden", done),
+            source=setup.source,
+        )
         comparison, stopped = compare(outcome, golden), ""
         if comparison.equal:
             return Verdict(build_seconds=built, outcome=outcome, comparison=comparison)

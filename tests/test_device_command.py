@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from bbnn.errors import InputError
 from bbnn.model_file import save_network
 from golden.devices.mapping import Cells
 from golden.devices.network import Moment, effective
+from golden.devices.study import DeviceStudy, Point
 from golden.evaluation import evaluate
 from golden.variants import reseeded
 from networks import random_network
@@ -193,3 +196,43 @@ def test_times() -> None:
         "1.5d": 129_600,
         "1y": 31_536_000,
     }
+
+
+def test_results_are_gone_on_with(model: Path, tmp_path: Path) -> None:
+    """A run that was broken off, and one of more chips and times: as if measured at once."""
+    path = tmp_path / "results.jsonl"
+    kept = ("--results", str(path))
+    wanted = told(model, "--time", "1h,1d", "--chips", "2")
+    assert told(model, "--time", "1h", "--chips", "1", *kept) != wanted
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text(f"{head}\n{first}\n")
+    assert told(model, "--time", "1h,1d", "--chips", "2", *kept) == wanted
+    written = path.read_text().splitlines()
+    assert written[:2] == [head, first]
+    assert written[2:4] == rest
+    assert len(written) == 1 + 2 * 5
+    with pytest.raises(InputError, match=r"results\.jsonl: members must be 2, or another file"):
+        run(model, "--members", "2", *kept)
+
+
+def test_a_study_travels(model: Path) -> None:
+    """Pickled before or after it measured, it measures the same."""
+    network = device.load(model)
+    sets = device.images_of(data.SAMPLE, "mnist-1000", 20, 20)
+    study = DeviceStudy(device.pcm(network, {"times": "1h"}), sets, 3, "affine")
+    point = Point(case="1h", compensated=True, chip=2)
+    before, expected = pickle.dumps(study), study(point)
+    assert {len(values) for values in expected.values()} == {2}
+    for each in (before, pickle.dumps(study)):
+        assert pickle.loads(each)(point) == expected
+    assert len(pickle.dumps(study)) == len(before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_dask_gives_the_same(model: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("distributed")
+    options = ("--time", "1h", "--chips", "2")
+    assert told(model, *options, "--scheduler", "local") == told(model, *options)

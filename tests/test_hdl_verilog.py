@@ -22,6 +22,7 @@ import test_hdl_pool as pool
 import test_hdl_quantised as quantised
 import test_hdl_spiking as spiking
 import test_hdl_systems as systems
+import test_pruning as pruning
 import test_residual as residual
 from blocks import Recording, dense
 from hdl.verilog import verilog_of
@@ -152,6 +153,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     **neurons.BLOCKS,
     **residual.BLOCKS,
     **pool.BLOCKS,
+    **pruning.BLOCKS,
     **quantised.BLOCKS,
     **spiking.BLOCKS,
 }

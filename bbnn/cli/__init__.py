@@ -34,6 +34,7 @@ COMMANDS = {
     "study": "Measure what noise planes and members cost, over seeds.",
     "convert": "Turn a quantised network into a spiking one.",
     "sparsify": "Sample only the layers and rows that are worth it.",
+    "prune": "Leave out the rows of pixels that are never lit.",
     "data": "Find or fetch a data set and check its checksums.",
     "train": "Train a shipped network again.",
     "report": "Draw all that is known of a model on one HTML page.",

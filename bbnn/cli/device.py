@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,16 @@ import click
 import numpy as np
 
 from bbnn import data
-from bbnn.cli import device_table, emit
-from bbnn.cli.evaluate import progress
+from bbnn.cli import device_table, emit, study_options
 from bbnn.cli.images import default_ood, default_sample
 from bbnn.description import Network
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
-from golden.devices.cases import IDEAL, Case, mtj_cases, pcm_cases
+from golden.devices.cases import mtj_cases, pcm_cases
 from golden.devices.correction import CORRECTIONS, Correction
 from golden.devices.mapping import Cells
 from golden.devices.mtj import Junctions
-from golden.devices.study import Sets, Study
+from golden.devices.study import DeviceStudy, Maker, Point, Sets
 from golden.network import checked_members
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
@@ -78,6 +78,8 @@ def device_options(kind: type, texts: Mapping[str, str]) -> Callable[[Any], Any]
 @click.option("--bits", type=int, help="Of effective codes [8].")
 @device_options(Cells, PCM_OPTIONS)
 @device_options(Junctions, MTJ_OPTIONS)
+@study_options.SWEEP[0]
+@study_options.SWEEP[1]
 @click.option("--report", "picture", type=click.Path(path_type=Path), help="Draw into this PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -91,6 +93,8 @@ def command(
     count: int | None,
     calibration: int,
     correction: Correction,
+    results: Path | None,
+    scheduler: str | None,
     picture: Path | None,
     as_json: bool,
     **given: Any,
@@ -114,23 +118,37 @@ def command(
     chosen = {
         name: value for name, value in given.items() if value is not None and value is not False
     }
-    meant, cases = pcm(network, chosen) if device == "pcm" else mtj(network, chosen)
+    maker = pcm(network, chosen) if device == "pcm" else mtj(network, chosen)
+    meant, cases = maker()
     dataset = dataset or default_sample(network)
     ood = ood or default_ood(dataset)[0]
     sets = images_of(dataset, ood, count, calibration)
     members = checked_members(meant, members)
-    corrections: list[Correction] = ["off"] if correction == "off" else ["off", correction]
-    work = (chips * len(cases) * len(sets) + len(sets.calibration)) * members
-    figures: dict[tuple[str, bool, Correction], list[dict[str, Any]]] = {}
-    with progress(f"{network.name} on {chips} chips", work) as advance:
-        study = Study(meant, sets, members, advance)
-        for chip in range(seed, seed + chips):
-            for case in cases:
-                kinds: list[Correction] = ["off"] if case.name == IDEAL else corrections
-                outcomes = study.measure(*case.on_chip(chip), kinds)
-                for kind, outcome in zip(kinds, outcomes, strict=True):
-                    place = (case.name, case.compensated, kind)
-                    figures.setdefault(place, []).append(outcome)
+    numbers = range(seed, seed + chips)
+    points = [
+        Point(case=case.name, compensated=case.compensated, chip=chip)
+        for chip in numbers
+        for case in cases
+    ]
+    study = DeviceStudy(maker, sets, members, correction)
+    # Times and chips are the points' own: a file of results may have others.
+    fixed = {name: chosen[name] for name in chosen if name not in ("times", "drifting")}
+    settings = {
+        "device": device,
+        "settings": fixed,
+        "dataset": dataset,
+        "ood": ood,
+        "images": len(sets.images),
+        "calibration": len(sets.calibration),
+        "members": members,
+        "logit_correction": correction,
+    }
+    measured = study_options.measure(network, study, points, settings, results, scheduler)
+    figures: dict[tuple[str, bool, Correction], list[dict[str, float]]] = {}
+    for point, found in measured.items():
+        for place, kind in enumerate(study.kinds(point.case)):
+            each = {name: values[place] for name, values in found.items()}
+            figures.setdefault((point.case, point.compensated, kind), []).append(each)
     told = {
         "model": network.name,
         "device": device,
@@ -140,7 +158,7 @@ def command(
         "images": len(sets.images),
         "calibration": len(sets.calibration),
         "members": members,
-        "chips": list(range(seed, seed + chips)),
+        "chips": list(numbers),
         "rows": [device_table.row(*place, each) for place, each in figures.items()],
     }
     if picture is not None:
@@ -151,20 +169,21 @@ def command(
         device_table.show(told)
 
 
-def pcm(network: Network, chosen: dict[str, Any]) -> tuple[Network, list[Case]]:
-    """Return the ideal network and its cases on PCM; raise on an option that is the MTJ's."""
+def pcm(network: Network, chosen: dict[str, Any]) -> Maker:
+    """Return what makes the ideal network and its cases on PCM; raise on an option of the MTJ."""
     refuse(chosen, "pcm", MTJ_OPTIONS)
     cells = Cells(**{name: chosen[name] for name in PCM_OPTIONS if name in chosen})
     times = parsed(chosen.get("times", "1h,1d,30d,1y"))
     compensations = [False] if chosen.get("drifting") else [False, True]
     bits = require_int("--bits", chosen.get("bits", 8), 1, 8)
-    return pcm_cases(network, cells, times, compensations, bits, chosen.get("reads", False))
+    reads = chosen.get("reads", False)
+    return partial(pcm_cases, network, cells, times, compensations, bits, reads)
 
 
-def mtj(network: Network, chosen: dict[str, Any]) -> tuple[Network, list[Case]]:
-    """Return the ideal network and its cases on MTJs; raise on an option that is the PCM's."""
+def mtj(network: Network, chosen: dict[str, Any]) -> Maker:
+    """Return what makes the ideal network and its cases on MTJs; raise on an option of the PCM."""
     refuse(chosen, "mtj", [*PCM_OPTIONS, "times", "drifting", "reads", "bits"])
-    return mtj_cases(network, Junctions(**chosen))
+    return partial(mtj_cases, network, Junctions(**chosen))
 
 
 def refuse(chosen: Mapping[str, Any], device: str, foreign: Iterable[str]) -> None:

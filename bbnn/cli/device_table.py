@@ -15,13 +15,10 @@ from golden.studies.figures import METRICS
 
 
 def row(
-    case: str, compensated: bool, correction: str, figures: Sequence[dict[str, Any]]
+    case: str, compensated: bool, correction: str, figures: Sequence[dict[str, float]]
 ) -> dict[str, Any]:
     """Return the row of one case: of each metric the mean, the spread and every chip's value."""
-    values = {
-        name: [of.get(name, of["ood"]["ood"]["entropy"]["auroc"]) for of in figures]
-        for name in METRICS
-    }
+    values = {name: [of[name] for of in figures] for name in METRICS}
     return {
         "case": case,
         "drift_compensation": compensated,

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bbnn.cli import emit
+from bbnn.cli.array import array_option, folder_for, reads_of, with_macros
 from bbnn.cli.images import dataset_option, default_sample, images_for
 from bbnn.description import Network
 from bbnn.errors import require, require_int
@@ -22,6 +23,7 @@ from bbnn.model_file import load
 from bbnn.schedule import member_cycles
 
 if TYPE_CHECKING:
+    from hdl.macro import Array
     from tb.verify import Verdict
 
 WAVES_IMAGES = 10
@@ -42,6 +44,11 @@ WAVES_IMAGES = 10
 @click.option(
     "--stalls", default=0.0, show_default=True, help="Percent of cycles in which a handshake waits."
 )
+@array_option
+@click.option(
+    "--chip", default=1, show_default=True, help="Of PCM, whose cells the macros have (its seed)."
+)
+@click.option("--time", default="1h", show_default=True, help="Since the chip was programmed.")
 @click.option("--waves", is_flag=True, help=f"Record waves, of {WAVES_IMAGES} images at most.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -52,6 +59,9 @@ def command(
     simulator: Any,
     dataset: str | None,
     stalls: float,
+    array: Array,
+    chip: int,
+    time: str,
     waves: bool,
     output: Path | None,
     as_json: bool,
@@ -59,7 +69,8 @@ def command(
     """Simulate the Verilog of MODEL on test images and compare it with the golden model.
 
     Every logit of every member, every sum, every vote and every packet's header must be equal;
-    otherwise the first difference is located and the command exits with 1.
+    otherwise the first difference is located and the command exits with 1. With --array macro the
+    sampled crossbars are macros that read what golden's PCM chip reads.
 
     Example: bbnn simulate models/fashion-mlp.safetensors --images 20 --simulator icarus
     """
@@ -75,10 +86,13 @@ def command(
     require_int("--images with --waves" if waves else "--images", count, 1, most)
     require(0 <= stalls <= 90, "--stalls", "in 0..90", stalls)
     setup = Setup(members=checked_members(network, members), stalls=stalls)
-    folder = output or Path("build") / network.name
+    folder = output or folder_for(network, array)
+    reads = reads_of(network, chip, time) if array == "macro" else None
     with stages(count, setup.members) as progress:
         progress("generate", 0)
-        verilog = generate(network, folder)
+        verilog = generate(network, folder, array)
+        if reads is not None:
+            setup = with_macros(setup, network, reads, count, folder / "streams")
         progress("generate", 1)
         verdict = verify(
             network,
@@ -96,6 +110,7 @@ def command(
         "simulator": simulator,
         "dataset": dataset,
         "stalls_percent": stalls,
+        "array": array,
         **summary(network, verdict, count, setup.members),
         "files": str(folder),
     }

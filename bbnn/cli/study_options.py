@@ -20,6 +20,18 @@ from golden.studies.figures import Sets
 
 P = TypeVar("P", bound=Hashable)
 MAX_SEEDS = 1000
+SWEEP = (
+    click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        help="Keep finished points in this file, and go on from those that it has.",
+    ),
+    click.option(
+        "--scheduler",
+        help="Measure on Dask: local, or a scheduler's address [in this process].",
+    ),
+)
+"""Options of whatever goes through points."""
 
 
 def options(seeds: int) -> Callable[[Any], Any]:
@@ -29,15 +41,7 @@ def options(seeds: int) -> Callable[[Any], Any]:
         click.option("--seed", default=1, show_default=True, help="The first of them."),
         click.option("--dataset", help=f"{', '.join(data.NAMES)} [the network's own, a sample]."),
         click.option("--images", "count", type=int, help="Take the first so many [all]."),
-        click.option(
-            "--results",
-            type=click.Path(path_type=Path),
-            help="Keep finished points in this file, and go on from those that it has.",
-        ),
-        click.option(
-            "--scheduler",
-            help="Measure on Dask: local, or a scheduler's address [in this process].",
-        ),
+        *SWEEP,
         click.option(
             "--report", "picture", type=click.Path(path_type=Path), help="Draw into this PNG."
         ),

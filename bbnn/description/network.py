@@ -77,6 +77,8 @@ class Network:
     encoding : what a spiking network's first layer is fed with in a step: "constant", the pixels;
         "rate", spikes, as many of 256 steps as the grey value says, evenly spaced.
     scale_dropout : set exactly if a layer has a dropped bank.
+    input_rows : places of the pixels that are connected, ascending, each a row of the first layer,
+        which is dense then; the other pixels have no word line. None: all are.
     figures : what is known of the network (data set, accuracy, recipe); JSON, never interpreted.
     """
 
@@ -89,6 +91,7 @@ class Network:
     steps: int = 1
     encoding: Literal["constant", "rate"] = "constant"
     scale_dropout: ScaleDropout | None = None
+    input_rows: tuple[int, ...] | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -175,7 +178,7 @@ class Network:
             seeds.add(seed)
 
     def _require_layers_join(self) -> None:
-        shape, source = self.input_shape, "the pixels of input_shape"
+        shape, source = self._connected()
         drive = Drive(kind="unsigned", bits=8 if self.encoding == "constant" else 1)
         for index, layer in enumerate(self.layers):
             where = f"layers[{index}]"
@@ -192,6 +195,20 @@ class Network:
                 require(index > 0, f"{where}.dropout", "None for pixels", layer.dropout)
             shape, drive = layer.output_shape, output_drive(self.layers[: index + 1])
             source = f"the columns of {where}" if layer.window is None else f"the maps of {where}"
+
+    def _connected(self) -> tuple[Shape, str]:
+        """Return the shape of what drives the first layer and what it is called."""
+        rows = self.input_rows
+        if rows is None:
+            return self.input_shape, "the pixels of input_shape"
+        require(isinstance(rows, tuple), "input_rows", "a list of places", rows)
+        for place in rows:
+            require_int("input_rows", place, 0, self.pixels - 1)
+        require(len(rows) > 0, "input_rows", "at least one place", rows)
+        require(list(rows) == sorted(set(rows)), "input_rows", "ascending", rows)
+        dense = self.layers[0].window is None
+        require(dense, "input_rows", "absent where the first layer is a convolution", rows)
+        return (1, len(rows), 1), "the places of input_rows"
 
     def _require_neurons(self) -> None:
         last = len(self.layers) - 1

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bbnn.description import Network
+from golden.devices.cases import IDEAL, Case
 from golden.devices.correction import Correction, corrected, rescaled
 from golden.evaluation import Images, judged, scores
 from golden.metrics import Labels
 from golden.network import Progress, checked_members, logits
 from golden.source import Source
+from golden.studies.figures import METRICS
+
+Maker = Callable[[], tuple[Network, list[Case]]]
+"""Returns the network that is meant and its cases; fit to be pickled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,3 +68,47 @@ class Study:
             )
             result.append(judged(test, {"ood": ood}, self.sets.labels))
         return result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """What one measurement is of: a case (`golden.devices.cases`) on a chip."""
+
+    case: str
+    compensated: bool
+    chip: int
+
+
+class DeviceStudy:
+    """Measures points, each by itself; it can be pickled.
+
+    cases : of the devices. correction : "off", or the one that the figures are told with, too.
+    """
+
+    def __init__(self, cases: Maker, sets: Sets, members: int, correction: Correction) -> None:
+        self.cases, self.sets, self.members = cases, sets, members
+        self.corrections = list(dict.fromkeys(["off", correction]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what every process makes anew."""
+        names = ("cases", "sets", "members", "corrections")
+        return {name: self.__dict__[name] for name in names}
+
+    @cached_property
+    def _made(self) -> tuple[Study, dict[tuple[str, bool], Case]]:
+        meant, cases = self.cases()
+        named = {(case.name, case.compensated): case for case in cases}
+        return Study(meant, self.sets, self.members), named
+
+    def kinds(self, case: str) -> list[Correction]:
+        """Return the corrections of a case; the ideal one needs none."""
+        return ["off"] if case == IDEAL else list(self.corrections)
+
+    def __call__(self, point: Point) -> dict[str, list[float]]:
+        """Return each of `METRICS` behind each of `kinds`."""
+        study, cases = self._made
+        case = cases[point.case, point.compensated]
+        told = study.measure(*case.on_chip(point.chip), self.kinds(point.case))
+        for each in told:
+            each["auroc"] = each["ood"]["ood"]["entropy"]["auroc"]
+        return {name: [each[name] for each in told] for name in METRICS}
