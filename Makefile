@@ -3,7 +3,7 @@
 #   make demo            sets up, then runs the whole chain on the shipped network
 #   make test            sets up, then runs the fast test suite, linters included
 #   make test-slow       the long tests
-#   make test-toolchain  bitstreams: installs place and route, takes up to an hour
+#   make test-toolchain  bitstreams: installs place and route, then routes a shipped network
 #   make setup           only sets up
 #   make lock            chooses the locked versions anew (needs uv)
 #   make clean           removes .venv and build

@@ -66,9 +66,9 @@ class Crossbar(wiring.Component):
 
     Of row groups all are read, or only the live ones (``hdl.walk``).
 
-    One group of rows and columns a cycle: addresses go out, memories answer in the next cycle, the
-    lanes' counts are registered in the one after, and are accumulated then (``acc = 2 * acc`` at
-    each new plane). A column group's sums are offered three cycles after its last address; while
+    One group of rows and columns a cycle: addresses go out, memories answer in the next cycle, what
+    the lanes say is registered, then their counts, and these are accumulated (``acc = 2 * acc`` at
+    each new plane). A column group's sums are offered four cycles after its last address; while
     nobody takes them, everything stands still.
 
     Parameters
@@ -227,8 +227,13 @@ class Crossbar(wiring.Component):
             probability_bits=self.sampled_bits,
             row_bits=layer.noise.row_bits if layer.noise and self.sampled_bits else 0,
             drive_kind="masked" if layer.masked else layer.drive.kind,
+            registered=True,
         )
-        m.d.comb += [lanes.drive.eq(self.drive), lanes.codes.eq(words)]
+        m.d.comb += [
+            lanes.enable.eq(moves),
+            lanes.drive.eq(self.drive),
+            lanes.codes.eq(words),
+        ]
         if layer.masked:
             m.d.comb += lanes.driven.eq(self.driven)
         if self.sampled_bits:
@@ -238,16 +243,20 @@ class Crossbar(wiring.Component):
             ]
         counted = [(lanes.counts[p], self.o.p.agreeing[p]) for p in range(lanes_out)]
         if "driven" in Sums(layer).members:
-            rows = self.driven if layer.masked else self.drive
+            rows = Signal(layer.folding.lanes_in)
+            with m.If(moves):
+                m.d.sync += rows.eq(self.driven if layer.masked else self.drive)
             ones = Signal(range(layer.folding.lanes_in + 1))
             m.d.comb += ones.eq(column_counts(m, [list(rows)])[0])
             counted.append((ones, self.o.p.driven))
 
         # Accumulation.
+        lane_marks = Signal(_Marks())
         marks = Signal(_Marks())
         m.d.comb += moves.eq(~(self.o.valid & ~self.o.ready))
         with m.If(moves):
-            m.d.sync += [marks.eq(read_marks), self.o.valid.eq(marks.valid & marks.ends)]
+            m.d.sync += [lane_marks.eq(read_marks), marks.eq(lane_marks)]
+            m.d.sync += [self.o.valid.eq(marks.valid & marks.ends)]
         for count, total in counted:
             addend = Signal.like(count)
             before = Signal.like(total)

@@ -1,4 +1,4 @@
-"""Sample the weights, multiply them by the drive and count: S rows by P columns, combinational.
+"""Sample the weights, multiply them by the drive and count: S rows by P columns.
 
 The word of row s and column p is ``u = row noise ^ column noise``, bit by bit, and the weight is
 +1 exactly if ``u < code`` (docs/numbers.md). A code is larger than u exactly if ``code + ~u``
@@ -33,7 +33,10 @@ class Lanes(wiring.Component):
     A lane's bit is ``d & w`` for unsigned drives (d in {0, 1}), ``d == w`` for signs (1 is +1, 0 is
     -1) and ``driven & (d == w)`` for masked signs, whose rows can also carry 0. A caller that has
     fewer rows pads with code 0 and a drive of 0, or of 1 for signs, or with rows that are not
-    driven: such a lane counts nothing. No latency.
+    driven: such a lane counts nothing.
+
+    No latency, or one cycle: `registered` lanes put a register between what each lane says and the
+    tree that counts it, since memories, lanes and tree in one cycle are the longest path by far.
 
     Parameters
     ----------
@@ -41,9 +44,12 @@ class Lanes(wiring.Component):
     probability_bits : b, 0..8; with 0 a code is the weight itself and there is no noise.
     row_bits : K, noise bits of a row, at least b. Bit t of column p is bit (p*b + t) mod K of them.
     drive_kind : "unsigned", "sign" or "masked".
+    registered : whether there is that register.
 
     Members
     -------
+    enable : In(1)
+        The register takes what the lanes say; otherwise it stays. Absent without it.
     drive : In(S)
         Bit s drives row s.
     driven : In(S)
@@ -58,6 +64,7 @@ class Lanes(wiring.Component):
         Lane bits that are 1, by column.
     """
 
+    enable: Signal
     drive: Signal
     driven: Signal
     codes: Signal
@@ -73,6 +80,7 @@ class Lanes(wiring.Component):
         probability_bits: int,
         row_bits: int = 0,
         drive_kind: DriveKind,
+        registered: bool = False,
     ) -> None:
         require_int("lanes_in", lanes_in, 1, 65535)
         require_int("lanes_out", lanes_out, 1, 65535)
@@ -85,6 +93,7 @@ class Lanes(wiring.Component):
         self.probability_bits = probability_bits
         self.row_bits = row_bits
         self.drive_kind = drive_kind
+        self.registered = registered
         members = {
             "drive": In(lanes_in),
             "codes": In(lanes_in * (probability_bits + 1) * lanes_out),
@@ -95,6 +104,8 @@ class Lanes(wiring.Component):
         if probability_bits:
             members["row_noise"] = In(lanes_in * row_bits)
             members["column_noise"] = In(probability_bits * lanes_out)
+        if registered:
+            members["enable"] = In(1)
         super().__init__(members)
 
     def elaborate(self, platform: Platform | None) -> Module:
@@ -114,9 +125,21 @@ class Lanes(wiring.Component):
                 lane = Mux(self.driven[s], lane, 0)
             lanes.append(named(m, f"lane_{s}", lane))
         ranks = [lanes] if self.probability_bits else add_triples(m, lanes)
+        if self.registered:
+            # A register behind each LUT that there is anyway.
+            ranks = [
+                [self._held(m, f"held_{k}_{n}", vector) for n, vector in enumerate(rank)]
+                for k, rank in enumerate(ranks)
+            ]
         for p, count in enumerate(column_counts(m, ranks)):
             m.d.comb += self.counts[p].eq(count)
         return m
+
+    def _held(self, m: Module, name: str, vector: Value) -> Signal:
+        register = Signal(self.lanes_out, name=name)
+        with m.If(self.enable):
+            m.d.sync += register.eq(vector)
+        return register
 
     def _weight(self, m: Module, s: int, inverted: list[Signal]) -> Value:
         """The weights of row s: bit p is 1 for +1."""

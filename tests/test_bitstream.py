@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from bbnn.cli import bitstream
 from bbnn.errors import InputError
-from bbnn.folding import estimate
+from bbnn.folding import estimate, fold
 from bbnn.model_file import digest, load, to_bytes
 from boards import open_flow
 from boards.built import Result, Use
@@ -30,13 +30,15 @@ from boards.toolchain.database import Database
 from boards.toolchain.memory import memories
 from boards.toolchain.programs import Toolchain
 from boards.toolchain.readback import read_back
+from code_memories import code_memory, code_words_in
 from hdl.crossbar import code_words
 from networks import random_network
 from opentools import toolchain
 
 SHIPPED = Path(__file__).parents[1] / "models/fashion-mlp.safetensors"
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
-"""Its first weights fill half a block RAM."""
+CYCLES = 66_560
+"""An image's at most, of the shipped network that is placed and routed."""
 
 
 @pytest.fixture
@@ -246,24 +248,29 @@ def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.toolchain
 @pytest.mark.timeout(3600)
-def test_weights_of_a_network_are_in_the_file(model: Path, tmp_path: Path) -> None:
-    tools, folder = toolchain(), tmp_path / "out"
+def test_weights_of_a_shipped_network_are_in_the_file(tmp_path: Path) -> None:
+    """Folded small, so that routing is short; all weights lie in block RAM then."""
+    tools, board = toolchain(), board_named("pynq-z2")
+    part = PARTS[board.part]
+    network = fold(load(SHIPPED), CYCLES, part.lut, part.bram36).network
+    path, folder = tmp_path / "model.safetensors", tmp_path / "out"
+    path.write_bytes(to_bytes(network))
     options = ["--board", "pynq-z2", "--clock", 50, "-o", folder, "--json"]
-    about = json.loads(run(model, *options))
+    about = json.loads(run(path, *options))
     assert about["fmax_mhz"] >= 50
-    assert about["block_rams"] == 1
-    bits = read_back(tools, Database(tools.database, about["part"]), Path(about["bitstream"]))
+    database = Database(tools.database, about["part"])
+    bits = read_back(tools, database, Path(about["bitstream"]))
     assert len(bits) == about["bits"]
-    check_weights(folder, bits, about["part"])
-
-
-def check_weights(folder: Path, bits: set[int], part: str) -> None:
-    """Hold what `bits` say of the first layer's code memory against the code words."""
-    database = Database(toolchain().database, part)
-    routed = json.loads((folder / f"{NETWORK.name}.routed.json").read_text())
-    (memory,) = memories(database, bits, routed)
-    assert ".hidden_0.crossbar.codes" in memory.name
-    # Eight bits a word, and so a byte each.
-    words = list(code_words(NETWORK.layers[0]))
-    assert len(words) == 512
-    assert [memory.data >> 8 * i & 255 for i in range(len(words))] == words
+    module = json.loads((folder / f"{network.name}.json").read_text())["modules"][network.name]
+    routed = json.loads((folder / f"{network.name}.routed.json").read_text())
+    found = list(memories(database, bits, routed))
+    assert len(found) == about["block_rams"] > 0
+    for layer in network.layers:
+        words, width = code_words_in(layer, module, found)
+        lanes = layer.folding
+        assert width == lanes.lanes_in * (layer.probability_bits + 1) * lanes.lanes_out
+        assert words == code_words(layer)
+    # A bit of the file that is another is noticed.
+    place = next(i for i, memory in enumerate(found) if code_memory(layer) in memory.name)
+    found[place] = found[place]._replace(data=found[place].data ^ 1)
+    assert code_words_in(layer, module, found)[0] != code_words(layer)

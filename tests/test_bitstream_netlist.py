@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bbnn.description import Network
 from bbnn.errors import InputError
+from bbnn.folding import fold
+from bbnn.model_file import load
 from boards.netlist import models, write_netlist
+from boards.parts import PARTS
 from golden.network import logits
 from hdl.generate import generate
 from networks import random_images, random_network
@@ -22,6 +26,9 @@ FOLDER = Path(__file__).parents[1] / "build" / "tests"
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
 """Its first weights fill half a block RAM."""
 IMAGES = 6
+SHIPPED = ("fashion-mlp",)
+"""Networks that ship and whose netlist is simulated, folded small: `CYCLES` an image at most."""
+CYCLES = 66_560
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +38,15 @@ def netlist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_netlist(verilog, NETWORK.name, folder)
 
 
-def compared(netlist: Path, folder: Path, stalls: float = 0) -> Comparison:
+def compared(
+    netlist: Path, folder: Path, stalls: float = 0, network: Network = NETWORK, count: int = IMAGES
+) -> Comparison:
     """Simulate the netlist and compare it with golden."""
-    setup = Setup(members=NETWORK.ensemble.members, stalls=stalls)
-    images = random_images(NETWORK, IMAGES)
-    made = build(NETWORK.name, netlist, "verilator", FOLDER / "builds", level="-O0")
-    outcome = simulate(made, NETWORK, images, setup, folder)
-    return compare(outcome, logits(NETWORK, images, setup.members))
+    setup = Setup(members=network.ensemble.members, stalls=stalls)
+    images = random_images(network, count)
+    made = build(network.name, netlist, "verilator", FOLDER / "builds", level="-O0")
+    outcome = simulate(made, network, images, setup, folder)
+    return compare(outcome, logits(network, images, setup.members))
 
 
 @pytest.mark.slow
@@ -56,6 +65,21 @@ def test_netlist_equals_golden(netlist: Path, tmp_path: Path) -> None:
         assert found.equal, found
         assert found.images == IMAGES
         assert found.members == IMAGES * NETWORK.ensemble.members
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_netlist_of_a_shipped_network_equals_golden(name: str, tmp_path: Path) -> None:
+    part = PARTS["xc7z020clg400-1"]
+    model = load(Path(__file__).parents[1] / "models" / f"{name}.safetensors")
+    network = fold(model, CYCLES, part.lut, part.bram36).network
+    verilog = generate(network, tmp_path / "design")
+    path = write_netlist(verilog, network.name, tmp_path)
+    found = compared(path, tmp_path / "run", network=network, count=2)
+    assert found.equal, found
+    assert found.images == 2
+    assert found.members == 2 * network.ensemble.members
 
 
 @pytest.mark.slow

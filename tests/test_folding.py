@@ -104,6 +104,19 @@ def test_command_writes_the_model(tmp_path: Path) -> None:
     assert "total" in ran.stdout
 
 
+def test_fewer_members_need_fewer_lanes(tmp_path: Path) -> None:
+    output = tmp_path / "two.safetensors"
+    rate = ["--target-fps", "20000"]
+    told = [
+        json.loads(CliRunner().invoke(group, ["fold", str(SHIPPED), *rate, *more, "--json"]).stdout)
+        for more in ([], ["--members", "2", "-o", str(output)])
+    ]
+    assert [each["members"] for each in told] == [10, 2]
+    assert told[1]["layers"][1]["lanes_in"] < told[0]["layers"][1]["lanes_in"]
+    assert load(output).ensemble.members == 2
+    assert image_cycles(load(output)) == told[1]["cycles_per_image"] <= 5000
+
+
 SMALL = ["--part", "xc7z010clg400-1"]
 
 
@@ -112,6 +125,10 @@ SMALL = ["--part", "xc7z010clg400-1"]
     [
         (["--target-fps", "0"], "--target-fps must be more than 0, not 0.0"),
         (["--target-fps", "1", "--clock", "0"], "--clock must be more than 0, not 0.0"),
+        (
+            ["--target-fps", "1", "--members", "0"],
+            "--members must be an integer in 1..65535, not 0",
+        ),
         (["--target-fps", "1", "--part", "xc7z"], "part must be one of "),
         (["--target-fps", "5000000"], "the rate must allow 80 cycles an image for hidden_0 "),
         (["--target-fps", "60000", *SMALL], "estimated LUT must be at most 17,600, not "),

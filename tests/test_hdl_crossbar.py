@@ -215,7 +215,7 @@ def test_sums_come_at_the_stated_cycles(case: str) -> None:
     async def watch(ctx: Any) -> None:
         ctx.set(dut.valid, 1)
         ctx.set(dut.o.ready, 1)
-        for cycle in range(2 * layer.column_groups * cycles + 3):
+        for cycle in range(2 * layer.column_groups * cycles + 4):
             if ctx.get(dut.o.valid):
                 offered.append(cycle)
             if ctx.get(dut.done):
@@ -224,7 +224,7 @@ def test_sums_come_at_the_stated_cycles(case: str) -> None:
 
     run(dut, watch)
     last_addresses = [cycles * n - 1 for n in range(1, 2 * layer.column_groups + 1)]
-    assert offered == [cycle + 3 for cycle in last_addresses]
+    assert offered == [cycle + 4 for cycle in last_addresses]
     assert done[:2] == last_addresses[layer.column_groups - 1 :: layer.column_groups]
 
 

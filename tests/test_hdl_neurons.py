@@ -350,7 +350,7 @@ def test_an_idle_layer_has_the_stated_latency() -> None:
             cycles += 1
 
     run(dut, watch)
-    assert cycles == load_cycles(described, 3) + crossbar_cycles(described) + 7
+    assert cycles == load_cycles(described, 3) + crossbar_cycles(described) + 8
 
 
 BLOCKS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bbnn.cli import emit
-from bbnn.errors import InputError, require
+from bbnn.errors import InputError, require, require_int
 from bbnn.folding import Fold, fastest, fold, layer_cost
 from bbnn.model_file import load, save_network
 
@@ -18,14 +19,21 @@ from bbnn.model_file import load, save_network
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--target-fps", "rate", type=float, required=True, help="Images a second.")
+@click.option("--members", type=int, help="T [the model's].")
 @click.option("--part", default="xc7z020clg400-1", show_default=True, help="FPGA part.")
 @click.option("--clock", default=100.0, show_default=True, help="Clock of the core, MHz.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model folded so.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    model: Path, rate: float, part: str, clock: float, output: Path | None, as_json: bool
+    model: Path,
+    rate: float,
+    members: int | None,
+    part: str,
+    clock: float,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
-    """Choose lanes for MODEL: the fewest LUTs that reach a rate at its own number of members.
+    """Choose lanes for MODEL: the fewest LUTs that reach a rate with T members.
 
     Cycles are exact, LUTs and block RAMs estimated; `bbnn synth` counts them. Exits with 2 where
     no folding reaches the rate, or where the cheapest that does is larger than the part.
@@ -38,6 +46,9 @@ def command(
     chosen = part_named(part)
     require(rate > 0, "--target-fps", "more than 0", rate)
     require(clock > 0, "--clock", "more than 0", clock)
+    if members is not None:
+        require_int("--members", members, 1, network.max_members)
+        network = replace(network, ensemble=replace(network.ensemble, members=members))
     with Console(stderr=True).status("choosing lanes"):
         try:
             found = fold(network, int(1e6 * clock / rate), chosen.lut, chosen.bram36)

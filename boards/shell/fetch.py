@@ -127,21 +127,25 @@ class Fetch(wiring.Component):
 
         # Words to the core.
         words = Signal(30)
+        # What `words` say, known beforehand, since the core's logic follows.
+        some, last = Signal(), Signal()
         upper = Signal()
         taken = Signal()
         m.d.comb += [
-            self.o.tvalid.eq(self.go & buffer.r_rdy & (words != 0)),
+            self.o.tvalid.eq(self.go & buffer.r_rdy & some),
             self.o.tdata.eq(buffer.r_data.word_select(upper, 32)),
-            self.o.tlast.eq(words == 1),
+            self.o.tlast.eq(last),
             taken.eq(self.o.tvalid & self.o.tready),
             leaves.eq(taken & (upper | self.o.tlast)),
             buffer.r_en.eq(leaves),
-            self.busy.eq((under_way != 0) | (self.go & (words != 0))),
+            self.busy.eq((under_way != 0) | (self.go & some)),
         ]
         with m.If(taken):
             m.d.sync += [
                 upper.eq(~upper),
                 words.eq(words - 1),
+                some.eq(~last),
+                last.eq(words == 2),
                 self.moved.eq(self.moved + BYTES // WORDS),
             ]
         with m.If(self.start):
@@ -149,6 +153,8 @@ class Fetch(wiring.Component):
                 place.eq(self.address[3:]),
                 beats.eq((self.bytes + BYTES - 1) >> 3),
                 words.eq(self.bytes >> 2),
+                some.eq(self.bytes[2:] != 0),
+                last.eq(self.bytes[2:] == 1),
                 reserved.eq(0),
                 upper.eq(0),
                 self.moved.eq(0),

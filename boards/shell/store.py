@@ -84,18 +84,21 @@ class Store(wiring.Component):
 
         # Words to beats; the last beat may hold one word alone.
         words = Signal(30)
+        # What `words` say, known beforehand: the core's ready signal comes from here.
+        some, last = Signal(), Signal()
         upper = Signal()
         lower = Signal(32)
         taken = Signal()
         m.d.comb += [
-            self.i.tready.eq(self.drop | (self.go & (words != 0) & buffer.w_rdy)),
+            self.i.tready.eq(self.drop | (self.go & some & buffer.w_rdy)),
             taken.eq(self.go & self.i.tvalid & self.i.tready),
-            buffer.w_en.eq(taken & (upper | (words == 1))),
+            buffer.w_en.eq(taken & (upper | last)),
             buffer.w_data.eq(Mux(upper, Cat(lower, self.i.tdata), self.i.tdata)),
         ]
         with m.If(taken):
             m.d.sync += [lower.eq(self.i.tdata), upper.eq(~upper), words.eq(words - 1)]
-            with m.If((words == 1) & ~self.i.tlast):
+            m.d.sync += [some.eq(~last), last.eq(words == 2)]
+            with m.If(last & ~self.i.tlast):
                 m.d.sync += self.framing.eq(1)
 
         # Beats to bursts.
@@ -151,6 +154,8 @@ class Store(wiring.Component):
                 beats.eq((self.bytes + BYTES - 1) >> 3),
                 odd.eq(self.bytes[2]),
                 words.eq(self.bytes >> 2),
+                some.eq(self.bytes[2:] != 0),
+                last.eq(self.bytes[2:] == 1),
                 upper.eq(0),
                 self.moved.eq(0),
                 self.slverr.eq(0),
