@@ -21,10 +21,12 @@ from bbnn.description import Folding, Layer, Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.model_file import digest
 from bbnn.model_file import load as load_model
+from bbnn.sparsity import sampled_weights, sparsify
 from golden.evaluation import evaluate
 from golden.lfsr import bits
 from training.block import Block, RowSampling
 from training.export import SEEDS, TrainedLayer, codes_of, layers_of
+from training.recipe import network_of
 from training.recipes import RECIPES
 
 SHIPPED = Path(__file__).parents[1] / "models" / "fashion-mlp.safetensors"
@@ -293,6 +295,34 @@ def test_groups_empty_in_training(group: int) -> None:
     np.testing.assert_array_equal(random[1][~chosen.sampled.numpy()[:, 0]], False)
     # The prior brings coins back to the chosen rows.
     assert random[1].sum() > 28
+
+
+@pytest.mark.parametrize("name", ["mnist-sparse", "fashion-sparse"])
+def test_sparse_recipe_samples_a_seventh(name: str) -> None:
+    """Of what `mnist-conv` samples, at most 14 %, behind a front that runs once an image.
+
+    Additions at T = 10: the front and the certain rows of the hidden layer once, the rest ten times.
+    """
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    from training.model import Model
+    from training.sparsity import choose
+
+    recipe = RECIPES[name]
+    model = Model(recipe.blocks, (28, 28, 1), 5.0, 2.2, torch.Generator().manual_seed(4))
+    choose(model.layers, 1.0)
+    network = network_of(recipe, [layer.trained() for layer in model.layers], (28, 28, 1), {})
+    sampled = [sampled_weights(layer) for layer in network.layers]
+    assert sampled[:3] == [0, 0, 3 * 64 * 128]
+    sampled[3] = network.layers[3].codes.size
+    conv = load_model(SHIPPED.parent / "mnist-conv.safetensors")
+    assert sum(sampled) <= 0.14 * sum(map(sampled_weights, conv.layers))
+    assert network.first_ensembling == 2
+    every = [layer.positions * layer.codes.size for layer in network.layers]
+    once = sum(every) - sum(sampled)
+    assert 10 * sum(every) / (once + 10 * sum(sampled)) > 8.8
+    # Nothing is left for `bbnn sparsify` to fix.
+    for before, after in zip(network.layers, sparsify(network, 1.0).layers, strict=True):
+        np.testing.assert_array_equal(before.codes, after.codes)
 
 
 @pytest.mark.parametrize("command", [("train", "fashion-mlp"), ("study", "scale-dropout")])
