@@ -263,7 +263,8 @@ def test_group_penalty_and_its_gradient_by_hand() -> None:
     assert penalty.item() == pytest.approx(np.sqrt(4 * 3.28) + np.sqrt(4 * 2.56), rel=1e-5)
     # sqrt(n / V) / 2, times the variance's own slope, -2 m (1 - m**2).
     slope = -2 * mean * (1 - mean**2)
-    expected = np.concatenate([slope[:2] * np.sqrt(4 / 3.28) / 2, slope[2:] * np.sqrt(4 / 2.56) / 2])
+    factors = np.sqrt(4 / np.array([3.28, 2.56])) / 2
+    expected = slope * factors.repeat(2)[:, np.newaxis]
     assert lam.grad is not None
     np.testing.assert_allclose(lam.grad.numpy(), expected, rtol=1e-5)
     assert expected[2, 0] == pytest.approx(-0.48)
@@ -281,9 +282,10 @@ def test_groups_empty_in_training(group: int) -> None:
     kept = 56 // group
     plain, pushed, chosen = (
         small_model(
-            4, RowSampling(group=group, kept=kept, penalty=penalty, chosen_after=share, kl_weight=30)
+            4,
+            RowSampling(group=group, kept=kept, penalty=weight, chosen_after=share, kl_weight=30),
         )[0].layers[0]
-        for penalty, share in ((0.0, 2.0), (10.0, 2.0), (10.0, 0.5))
+        for weight, share in ((0.0, 2.0), (10.0, 2.0), (10.0, 0.5))
     )
     left = [variances(layer.lam.detach(), group).numpy() for layer in (plain, pushed)]
     assert left[1].mean() < 0.1 * left[0].mean()
@@ -301,7 +303,8 @@ def test_groups_empty_in_training(group: int) -> None:
 def test_sparse_recipe_samples_a_seventh(name: str) -> None:
     """Of what `mnist-conv` samples, at most 14 %, behind a front that runs once an image.
 
-    Additions at T = 10: the front and the certain rows of the hidden layer once, the rest ten times.
+    Additions at T = 10: the front and the certain rows of the hidden layer once, all others ten
+    times.
     """
     torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
     from training.model import Model

@@ -1,14 +1,18 @@
 """Training that brings a layer's randomness into few groups of rows, and then fixes the others.
 
-The variance of a weight of +-1 with mean ``m = tanh(lam)`` is ``1 - m**2 = 4 p (1 - p)``. The penalty
-is a group lasso (Yuan and Lin, 2006) on the weights' standard deviations,
+The variance of a weight of +-1 with mean ``m = tanh(lam)`` is ``1 - m**2 = 4 p (1 - p)``. The
+penalty is a group lasso (Yuan and Lin, "Model selection and estimation in regression with grouped
+variables", 2006) on the weights' standard deviations,
 
-    sum over groups of sqrt(n * V),  V = sum of 1 - m**2 over the n weights of the group,
+    sum over groups of sqrt(n * V),  V = sum of 1 - m**2 over the n weights of the group.
 
-the deviation of the noise that a group adds to the sums, n times for n equal weights. Its gradient
-by V is ``sqrt(n / V) / 2``: the less a group has left, the harder it is pushed to have nothing, and
-groups that the data keep random stay. The gradient by lam is 0 for certain weights, which so
-remain free to change their sign.
+Its slope along V is ``sqrt(n / V) / 2``: the less a group has left, the harder it is pushed to have
+nothing, and groups that stay random anyway are let be. Its gradient by lam is 0 for certain
+weights, which so remain free to change their sign.
+
+Where drives are +-1, a coin adds the same noise to its column's sums whatever drives its row. So
+coins cost least in rows that say little, such as positions at the edge of a map; the variance that
+is left after some training under the penalty shows which these are.
 """
 
 from __future__ import annotations
