@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -20,10 +21,12 @@ from bbnn.description import Folding, Layer, Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.model_file import digest
 from bbnn.model_file import load as load_model
+from bbnn.sparsity import sampled_weights, sparsify
 from golden.evaluation import evaluate
 from golden.lfsr import bits
-from training.block import Block
+from training.block import Block, RowSampling
 from training.export import SEEDS, TrainedLayer, codes_of, layers_of
+from training.recipe import network_of
 from training.recipes import RECIPES
 
 SHIPPED = Path(__file__).parents[1] / "models" / "fashion-mlp.safetensors"
@@ -142,8 +145,11 @@ def test_seeds_lead_to_different_stretches_of_the_sequence() -> None:
     assert len(np.unique(everything)) == len(SEEDS) * count
 
 
-def small_model(seed: int) -> tuple[Any, Any, np.ndarray]:
-    """Return a calibrated 784-24-16-10 network, its draws' generator and 200 raw images."""
+def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, np.ndarray]:
+    """Return a calibrated 784-24-16-10 network, its draws' generator and 200 raw images.
+
+    first : of the first layer.
+    """
     torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
     # Small products: threads would only wait for each other.
     torch.set_num_threads(1)
@@ -170,7 +176,9 @@ def small_model(seed: int) -> tuple[Any, Any, np.ndarray]:
         calibration_members=4,
     )
     generator = torch.Generator().manual_seed(seed)
-    model = Model(blocks(24, 16, 10), (28, 28, 1), settings.spread, settings.gain, generator)
+    sizes = blocks(24, 16, 10)
+    sizes[0] = dataclasses.replace(sizes[0], sampling=first)
+    model = Model(sizes, (28, 28, 1), settings.spread, settings.gain, generator)
     losses = []
     fit(model, examples(images, labels), settings, lambda epoch, loss: losses.append(loss))
     assert losses[1] < losses[0]
@@ -240,6 +248,84 @@ def test_calibration_sees_every_member() -> None:
     found = model.layers[2].trained()
     np.testing.assert_allclose(found.mean, together.mean(axis=0), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.variance, together.var(axis=0) + 1e-5, rtol=1e-5)
+
+
+def test_group_penalty_and_its_gradient_by_hand() -> None:
+    """Two groups of two rows, with means of 0 and .6, variances of 1 and .64; certain weights."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    from training.sparsity import group_lasso
+
+    mean = np.array([[0, 0.6], [0.6, 0], [0.6, -0.6], [0.6, 0.6]])
+    lam = torch.tensor(np.arctanh(mean), requires_grad=True)
+    penalty = group_lasso(lam, 2)
+    penalty.backward()
+    # sqrt(n V), n = 4; V = 1 + .64 + .64 + 1 and 4 * .64.
+    assert penalty.item() == pytest.approx(np.sqrt(4 * 3.28) + np.sqrt(4 * 2.56), rel=1e-5)
+    # sqrt(n / V) / 2, times the variance's own slope, -2 m (1 - m**2).
+    slope = -2 * mean * (1 - mean**2)
+    factors = np.sqrt(4 / np.array([3.28, 2.56])) / 2
+    expected = slope * factors.repeat(2)[:, np.newaxis]
+    assert lam.grad is not None
+    np.testing.assert_allclose(lam.grad.numpy(), expected, rtol=1e-5)
+    assert expected[2, 0] == pytest.approx(-0.48)
+    certain = torch.full((2, 2), 40.0, requires_grad=True)
+    group_lasso(certain, 2).backward()
+    assert certain.grad is not None
+    assert (certain.grad == 0).all()
+
+
+@pytest.mark.parametrize("group", [1, 28])
+def test_groups_empty_in_training(group: int) -> None:
+    """A penalty leaves far less randomness, in fewer groups; only the chosen ones stay random."""
+    from training.sparsity import variances
+
+    kept = 56 // group
+    plain, pushed, chosen = (
+        small_model(
+            4,
+            RowSampling(group=group, kept=kept, penalty=weight, chosen_after=share, kl_weight=30),
+        )[0].layers[0]
+        for weight, share in ((0.0, 2.0), (10.0, 2.0), (10.0, 0.5))
+    )
+    left = [variances(layer.lam.detach(), group).numpy() for layer in (plain, pushed)]
+    assert left[1].mean() < 0.1 * left[0].mean()
+    shares = [np.sort(each)[-kept:].sum() / each.sum() for each in left]
+    assert shares[1] > 1.1 * shares[0]
+    random = [(codes_of(layer.trained().probability) == 1).any(axis=1) for layer in (plain, chosen)]
+    assert random[0].sum() > 700
+    assert chosen.sampled.sum() == 56
+    np.testing.assert_array_equal(random[1][~chosen.sampled.numpy()[:, 0]], False)
+    # The prior brings coins back to the chosen rows.
+    assert random[1].sum() > 28
+
+
+@pytest.mark.parametrize("name", ["mnist-sparse", "fashion-sparse"])
+def test_sparse_recipe_samples_a_seventh(name: str) -> None:
+    """Of what `mnist-conv` samples, at most 14 %, behind a front that runs once an image.
+
+    Additions at T = 10: the front and the certain rows of the hidden layer once, all others ten
+    times.
+    """
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    from training.model import Model
+    from training.sparsity import choose
+
+    recipe = RECIPES[name]
+    model = Model(recipe.blocks, (28, 28, 1), 5.0, 2.2, torch.Generator().manual_seed(4))
+    choose(model.layers, 1.0)
+    network = network_of(recipe, [layer.trained() for layer in model.layers], (28, 28, 1), {})
+    sampled = [sampled_weights(layer) for layer in network.layers]
+    assert sampled[:3] == [0, 0, 3 * 64 * 128]
+    sampled[3] = network.layers[3].codes.size
+    conv = load_model(SHIPPED.parent / "mnist-conv.safetensors")
+    assert sum(sampled) <= 0.14 * sum(map(sampled_weights, conv.layers))
+    assert network.first_ensembling == 2
+    every = [layer.positions * layer.codes.size for layer in network.layers]
+    once = sum(every) - sum(sampled)
+    assert 10 * sum(every) / (once + 10 * sum(sampled)) > 8.8
+    # Nothing is left for `bbnn sparsify` to fix.
+    for before, after in zip(network.layers, sparsify(network, 1.0).layers, strict=True):
+        np.testing.assert_array_equal(before.codes, after.codes)
 
 
 @pytest.mark.parametrize("command", [("train", "fashion-mlp"), ("study", "scale-dropout")])

@@ -11,6 +11,22 @@ STEEPNESS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RowSampling:
+    """Which rows of a layer shall stay random: `kept` groups of `group` neighbouring rows.
+
+    penalty : weight of the groups' penalty until they are chosen. chosen_after : share of the
+    training after which the groups of most variance are chosen; all other rows become plain signs.
+    kl_weight : of the chosen rows' pull to the prior, beside that of all weights.
+    """
+
+    group: int
+    kept: int
+    penalty: float
+    chosen_after: float
+    kl_weight: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
     """A layer to be trained.
 
@@ -19,6 +35,7 @@ class Block:
     levels : of a quantised ReLU, 2**n - 1; 0 for signs.
     dropout : probability with which an input map is 0. scale_dropout : probability with which the
     scale alpha is left out. scale_spread : s; alphas lie in 1/s..s, evenly in their logarithm.
+    sampling : of a Bernoulli layer of which only some rows shall stay random.
     """
 
     name: str
@@ -31,6 +48,7 @@ class Block:
     dropout: float = 0.0
     scale_dropout: float = 0.0
     scale_spread: float = 2.0
+    sampling: RowSampling | None = None
 
     @property
     def probability_bits(self) -> int:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bbnn.data import Images, Labels
+from training import sparsity
 from training.augment import augmented
 from training.model import Model
 from training.settings import Settings
@@ -62,6 +63,7 @@ def fit(model: Model, train: Examples, settings: Settings, progress: Progress) -
         torch.optim.Adam(biases, lr=settings.bias_rate),
     ]
     schedules = [CosineAnnealingLR(each, settings.epochs * steps) for each in optimizers]
+    done = 0
     for epoch in range(1, settings.epochs + 1):
         model.train()
         total = 0.0
@@ -72,10 +74,12 @@ def fit(model: Model, train: Examples, settings: Settings, progress: Progress) -
             loss = functional.cross_entropy(logits, train.labels[batch])
             for optimizer in optimizers:
                 optimizer.zero_grad()
-            loss.backward()
+            (loss + sparsity.penalty(model.layers) / count).backward()
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
+            done += 1
+            sparsity.choose(model.layers, done / (settings.epochs * steps))
             total += loss.item()
         progress(epoch, total / steps)
     sample = train.pixels[: settings.calibration_images]

@@ -44,7 +44,7 @@ class BinaryLayer(nn.Module):
     gain : of the normalised sums, the same for all columns and not learnt: left free, it grows and
     makes the network sure of what it has never seen. norm : without parameters of its own.
     alpha : scales of the columns, with scale dropout; fixed, since left to learn they all become 1
-    and the members the same.
+    and the members the same. sampled : whether a row may be random, shape (rows, 1).
     """
 
     lam: nn.Parameter
@@ -52,6 +52,7 @@ class BinaryLayer(nn.Module):
     bias: nn.Parameter
     norm: nn.BatchNorm1d
     alpha: Tensor | None
+    sampled: Tensor
 
     def __init__(
         self, block: Block, rows: int, spread: float, gain: float, generator: torch.Generator
@@ -68,11 +69,12 @@ class BinaryLayer(nn.Module):
             exponent = 2 * torch.rand(block.columns, generator=generator) - 1
             alpha = block.scale_spread**exponent
         self.register_buffer("alpha", alpha)
+        self.register_buffer("sampled", torch.full((rows, 1), block.bernoulli))
 
     def probability(self) -> Tensor:
-        """Return the probability of +1 that the codes can say: 0, 1 and, of one bit, 1/2."""
+        """Return the probability of +1 that the codes can say: 0, 1 and, where sampled, 1/2."""
         p = torch.sigmoid(2 * self.lam.detach())
-        return (2 * p).round() / 2 if self.block.bernoulli else (p >= 0.5).to(p.dtype)
+        return torch.where(self.sampled, (2 * p).round() / 2, (p >= 0.5).to(p.dtype))
 
     def draw(self, generator: torch.Generator) -> Draw:
         """Return what a new member sees; the gradient of its weights goes to `lam` unchanged."""

@@ -103,5 +103,10 @@ def told(recipe: Recipe, settings: Settings, images: int, version: str) -> dict[
         "training_images": images,
         "weight_samples": "hard, codes 0, 1/2, 1; straight-through (tau 0)",
         **dataclasses.asdict(settings),
+        **{
+            f"{block.name}_sampling": dataclasses.asdict(block.sampling)
+            for block in recipe.blocks
+            if block.sampling
+        },
         "torch": version,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from bbnn.description import Folding, Pool, Window
-from training.block import Block
+from training.block import Block, RowSampling
 from training.recipe import Recipe
 from training.settings import Settings
 
@@ -68,8 +68,12 @@ def conv(
     scale_dropout: float = 0.0,
     levels: int = 0,
     pool: Pool = MAX,
+    sampling: RowSampling | None = None,
 ) -> tuple[Block, ...]:
-    """Return 3x3x32 - pool - 3x3x64 - pool - 128 - output on 28 x 28 grey images."""
+    """Return 3x3x32 - pool - 3x3x64 - pool - 128 - output on 28 x 28 grey images.
+
+    sampling : of the hidden layer; convolutions then have fixed signs.
+    """
     shapes = ((28, 28, 1), (13, 13, 32))
     windows = [
         Window(height=height, width=width, channels=channels, kernel=3)
@@ -82,7 +86,7 @@ def conv(
             folding=folding,
             window=window,
             pool=pool,
-            bernoulli=bernoulli,
+            bernoulli=bernoulli and sampling is None,
             levels=levels,
             # The paper's place is the input of every convolution; pixels are no maps to drop.
             dropout=dropout if index else 0.0,
@@ -105,6 +109,7 @@ def conv(
         levels=levels,
         dropout=dropout,
         scale_dropout=scale_dropout,
+        sampling=sampling,
     )
     output = Block(
         name="output",
@@ -143,11 +148,14 @@ def vgg(width: int, fully: int, levels: int) -> tuple[Block, ...]:
     return (*blocks, *mlp((fully, fully, 10), lanes, levels=levels))
 
 
+POSITIONS = RowSampling(group=64, kept=3, penalty=0.05, chosen_after=0.3, kl_weight=0.1)
+"""Three of the 25 positions of the last map: groups of the hidden layer's 64 lanes. 12 % of all."""
 GREY = {
     "conv": conv(),
     "spatial": conv(bernoulli=False, dropout=0.15),
     "scale": conv(bernoulli=False, scale_dropout=0.3),
     "levels": conv(levels=3, pool=SUM),
+    "sparse": conv(sampling=POSITIONS),
 }
 """What is trained on both grey data sets."""
 
