@@ -21,7 +21,7 @@ from training.block import Block
 from training.export import TrainedLayer
 
 ROUNDS_SUMS = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-"""Whether sums of convolutions are rounded while training: elsewhere that takes ten times as long."""
+"""Whether sums of convolutions are rounded in training; elsewhere that takes ten times as long."""
 
 
 @dataclass(frozen=True, slots=True)
