@@ -21,12 +21,10 @@ from bbnn.description import Folding, Layer, Logits, Network, Threshold
 from bbnn.errors import InputError
 from bbnn.model_file import digest
 from bbnn.model_file import load as load_model
-from bbnn.sparsity import sampled_weights, sparsify
 from golden.evaluation import evaluate
 from golden.lfsr import bits
 from training.block import Block, RowSampling
 from training.export import SEEDS, TrainedLayer, codes_of, layers_of
-from training.recipe import network_of
 from training.recipes import RECIPES
 
 SHIPPED = Path(__file__).parents[1] / "models" / "fashion-mlp.safetensors"
@@ -250,30 +248,6 @@ def test_calibration_sees_every_member() -> None:
     np.testing.assert_allclose(found.variance, together.var(axis=0) + 1e-5, rtol=1e-5)
 
 
-def test_group_penalty_and_its_gradient_by_hand() -> None:
-    """Two groups of two rows, with means of 0 and .6, variances of 1 and .64; certain weights."""
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
-    from training.sparsity import group_lasso
-
-    mean = np.array([[0, 0.6], [0.6, 0], [0.6, -0.6], [0.6, 0.6]])
-    lam = torch.tensor(np.arctanh(mean), requires_grad=True)
-    penalty = group_lasso(lam, 2)
-    penalty.backward()
-    # sqrt(n V), n = 4; V = 1 + .64 + .64 + 1 and 4 * .64.
-    assert penalty.item() == pytest.approx(np.sqrt(4 * 3.28) + np.sqrt(4 * 2.56), rel=1e-5)
-    # sqrt(n / V) / 2, times the variance's own slope, -2 m (1 - m**2).
-    slope = -2 * mean * (1 - mean**2)
-    factors = np.sqrt(4 / np.array([3.28, 2.56])) / 2
-    expected = slope * factors.repeat(2)[:, np.newaxis]
-    assert lam.grad is not None
-    np.testing.assert_allclose(lam.grad.numpy(), expected, rtol=1e-5)
-    assert expected[2, 0] == pytest.approx(-0.48)
-    certain = torch.full((2, 2), 40.0, requires_grad=True)
-    group_lasso(certain, 2).backward()
-    assert certain.grad is not None
-    assert (certain.grad == 0).all()
-
-
 @pytest.mark.parametrize("group", [1, 28])
 def test_groups_empty_in_training(group: int) -> None:
     """A penalty leaves far less randomness, in fewer groups; only the chosen ones stay random."""
@@ -297,35 +271,6 @@ def test_groups_empty_in_training(group: int) -> None:
     np.testing.assert_array_equal(random[1][~chosen.sampled.numpy()[:, 0]], False)
     # The prior brings coins back to the chosen rows.
     assert random[1].sum() > 28
-
-
-@pytest.mark.parametrize("name", ["mnist-sparse", "fashion-sparse"])
-def test_sparse_recipe_samples_a_seventh(name: str) -> None:
-    """Of what `mnist-conv` samples, at most 14 %, behind a front that runs once an image.
-
-    Additions at T = 10: the front and the certain rows of the hidden layer once, all others ten
-    times.
-    """
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
-    from training.model import Model
-    from training.sparsity import choose
-
-    recipe = RECIPES[name]
-    model = Model(recipe.blocks, (28, 28, 1), 5.0, 2.2, torch.Generator().manual_seed(4))
-    choose(model.layers, 1.0)
-    network = network_of(recipe, [layer.trained() for layer in model.layers], (28, 28, 1), {})
-    sampled = [sampled_weights(layer) for layer in network.layers]
-    assert sampled[:3] == [0, 0, 3 * 64 * 128]
-    sampled[3] = network.layers[3].codes.size
-    conv = load_model(SHIPPED.parent / "mnist-conv.safetensors")
-    assert sum(sampled) <= 0.14 * sum(map(sampled_weights, conv.layers))
-    assert network.first_ensembling == 2
-    every = [layer.positions * layer.codes.size for layer in network.layers]
-    once = sum(every) - sum(sampled)
-    assert 10 * sum(every) / (once + 10 * sum(sampled)) > 8.8
-    # Nothing is left for `bbnn sparsify` to fix.
-    for before, after in zip(network.layers, sparsify(network, 1.0).layers, strict=True):
-        np.testing.assert_array_equal(before.codes, after.codes)
 
 
 @pytest.mark.parametrize("command", [("train", "fashion-mlp"), ("study", "scale-dropout")])
