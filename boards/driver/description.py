@@ -59,7 +59,7 @@ class Description:
             self.max_members = int(content["max_members"])
             self.cycles_per_member = float(content["cycles_per_member"])
             self.clock_mhz = content["clock_mhz"]
-            self.baud = content.get("baud")
+            self.baud: int | None = content.get("baud")
             self.base = int(content["base"])
             self.seeds: dict[str, int] = content["seeds"]
             self.packet: list[dict[str, Any]] = content["packet"]

@@ -28,9 +28,9 @@ def open_target(target: Any, description: Description) -> Backend:
         if path.startswith("/dev/uio"):
             return Linux(path, description.span)
         if path.startswith(("/dev/tty", "/dev/serial/", "/dev/pts/")):
-            baud = description.baud
-            require(baud is not None, f"the board at {path}", "one with a serial line", "another")
-            return Uart(SerialPort(path, int(baud)))
+            baud = description.baud or 0
+            require(baud > 0, f"the board at {path}", "one with a serial line", "another")
+            return Uart(SerialPort(path, baud))
     raise DriverError(
         "the target must be a .bit file, an address, a /dev/uio or /dev/tty device or a backend, "
         f"not {target}"
