@@ -13,8 +13,7 @@ from bbnn.errors import require
 
 def never_lit(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which pixels are 0 in all `images`, uint8 (N, ...), as a vector."""
-    dark: NDArray[np.bool_] = ~images.reshape(len(images), -1).any(axis=0)
-    return dark
+    return np.asarray(images.reshape(len(images), -1).max(axis=0) == 0)
 
 
 def prune(network: Network, dark: NDArray[np.bool_]) -> Network:
@@ -49,7 +48,7 @@ def _narrowed(layer: Layer, rows: NDArray[np.intp]) -> Layer:
     if isinstance(neuron, Threshold):
         # A threshold beyond the reach of fewer rows says always or never, as it did on dark ones.
         reach = len(rows) * layer.drive.maximum
-        banks = {"thresholds": neuron.thresholds, "dropped": neuron.dropped}
-        cut = {k: v if v is None else v.clip(-reach, reach + 1) for k, v in banks.items()}
-        neuron = replace(neuron, **cut)
+        dropped = None if neuron.dropped is None else neuron.dropped.clip(-reach, reach + 1)
+        thresholds = neuron.thresholds.clip(-reach, reach + 1)
+        neuron = replace(neuron, thresholds=thresholds, dropped=dropped)
     return replace(layer, codes=layer.codes[rows], neuron=neuron)

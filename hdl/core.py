@@ -52,7 +52,7 @@ class Core(wiring.Component):
 
     def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
-        self.array = array
+        self.array: Array = array
         super().__init__(
             {
                 "aclk": In(1),

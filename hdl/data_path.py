@@ -57,7 +57,7 @@ class DataPath(wiring.Component):
 
     def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
-        self.array = array
+        self.array: Array = array
         streams = len(stream_bits(network))
         super().__init__(
             {

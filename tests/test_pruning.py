@@ -225,9 +225,9 @@ def test_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="input_rows must be absent before pruning, not 'there'"):
         prune(pruned(), ~dark)
     whole = pruned()
-    rows = whole.input_rows or ()
+    rows = list(whole.input_rows or ())
     for wrong, message in (
-        (rows[:-1], r"layers\[0\]\.rows must be 19, the places of input_rows, not 20"),
+        (tuple(rows[:-1]), r"layers\[0\]\.rows must be 19, the places of input_rows, not 20"),
         ((*rows[:-1], 26), r"input_rows must be an integer in 0\.\.25, not 26"),
         ((*rows[1:], rows[0]), "input_rows must be ascending"),
         ((*rows[:-1], rows[-2]), "input_rows must be ascending"),

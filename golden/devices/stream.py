@@ -74,4 +74,5 @@ def record(bits: Bits) -> bytes:
     """Return a sample's word lines and their exclusive or."""
     columns = bits.shape[1]
     lines = np.packbits(np.pad(bits[:, ::-1], ((0, 0), (-columns % 8, 0))), axis=1)
-    return lines.tobytes() + np.bitwise_xor.reduce(lines, axis=0).tobytes()
+    check: NDArray[np.uint8] = np.bitwise_xor.reduce(lines, axis=0)
+    return lines.tobytes() + check.tobytes()
