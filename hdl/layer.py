@@ -131,6 +131,8 @@ class LayerCore(wiring.Component):
         ]
         if layer.masked:
             m.d.comb += crossbar.driven.eq(feed.driven)
+        if layer.folding.reuse:
+            m.d.comb += crossbar.certain.eq(feed.certain)
         if feed.tells:
             m.d.comb += [feed.plane.eq(crossbar.plane), crossbar.live.eq(feed.live)]
         if layer.noise is not None:
@@ -140,6 +142,8 @@ class LayerCore(wiring.Component):
     def _add_noise(self, m: Module, crossbar: Crossbar) -> None:
         """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
         layer, feed = self.layer, self._feed
+        # Certain rows are read without noise.
+        certain = feed.certain if layer.folding.reuse else 0
         each_step = self.ensemble.resample == "step"
         m.submodules.noise = noise = NoisePlane(
             layer,
@@ -154,11 +158,11 @@ class LayerCore(wiring.Component):
             noise.take.eq(self.take),
             self.bits.eq(noise.bits),
             noise.members.eq(times(self.members, self.steps) if each_step else self.members),
-            noise.done.eq(crossbar.done),
+            noise.done.eq(crossbar.done & ~certain),
             noise.enable.eq(crossbar.enable),
             noise.row_group.eq(crossbar.row_group),
             noise.column_group.eq(crossbar.column_group),
-            crossbar.valid.eq(feed.valid & noise.valid),
+            crossbar.valid.eq(feed.valid & (noise.valid | certain)),
         ]
         if layer.probability_bits:
             m.d.comb += [

@@ -47,8 +47,9 @@ def _fixed(layer: Layer) -> Layer:
         layer,
         codes=likelier(layer).astype(np.uint8),
         probability_bits=0,
-        folding=replace(layer.folding, skip_zeros=skips),
+        folding=replace(layer.folding, skip_zeros=skips, reuse=False),
         noise=None,
         dropout=None,
+        sampled=None,
         neuron=replace(neuron, dropped=None) if isinstance(neuron, Threshold) else neuron,
     )
