@@ -213,11 +213,7 @@ def split_spiking(seed: int = 17, **options: Any) -> Network:
 
 def unsplit(network: Network) -> Network:
     """Return `network` with the same codes, all rows of which are sampled."""
-    layers = [
-        replace(layer, sampled=None, folding=replace(layer.folding, reuse=False))
-        for layer in network.layers
-    ]
-    return replace(network, layers=tuple(layers))
+    return replace(network, layers=tuple(layer.all_sampled() for layer in network.layers))
 
 
 def fixed(layer: Layer) -> Layer:
@@ -225,10 +221,8 @@ def fixed(layer: Layer) -> Layer:
     full = 2**layer.probability_bits
     even = np.indices(layer.codes.shape).sum(axis=0) % 2
     codes = np.where(2 * layer.codes == full, even, 2 * layer.codes > full).astype(np.int64)
-    lanes = replace(layer.folding, reuse=False)
-    return replace(
-        layer, codes=codes, probability_bits=0, noise=None, dropout=None, sampled=None, folding=lanes
-    )
+    layer = layer.all_sampled()
+    return replace(layer, codes=codes, probability_bits=0, noise=None, dropout=None)
 
 
 def fixed_network(network: Network, layers: int | None = None) -> Network:

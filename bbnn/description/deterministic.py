@@ -40,16 +40,15 @@ def likelier(layer: Layer) -> NDArray[np.bool_]:
 
 
 def _fixed(layer: Layer) -> Layer:
-    neuron = layer.neuron
+    layer, neuron = layer.all_sampled(), layer.neuron
     # Without dropout, signs are never 0.
     skips = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
     return replace(
         layer,
         codes=likelier(layer).astype(np.uint8),
         probability_bits=0,
-        folding=replace(layer.folding, skip_zeros=skips, reuse=False),
+        folding=replace(layer.folding, skip_zeros=skips),
         noise=None,
         dropout=None,
-        sampled=None,
         neuron=replace(neuron, dropped=None) if isinstance(neuron, Threshold) else neuron,
     )

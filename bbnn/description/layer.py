@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -210,6 +210,10 @@ class Layer:
     def sampled_rows(self) -> int:
         """Rows for which random bits are drawn, if there are any."""
         return self.rows if self.sampled is None else int(np.count_nonzero(self.sampled))
+
+    def all_sampled(self) -> Layer:
+        """Return the layer with all rows sampled: the same probabilities, other draws."""
+        return replace(self, sampled=None, folding=replace(self.folding, reuse=False))
 
     @property
     def sorts(self) -> bool:
