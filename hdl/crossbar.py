@@ -20,7 +20,7 @@ from hdl.widths import index_bits
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Crossbar", "Sums", "code_words", "fraction_words"]
+__all__ = ["Crossbar", "Sums", "code_contents", "code_words"]
 
 
 def code_words(layer: Layer) -> list[int]:
@@ -33,6 +33,12 @@ def code_words(layer: Layer) -> list[int]:
     b = layer.probability_bits
     planes = range(b + 1) if layer.sampled is None else range(b, b + 1)
     return _words(layer, planes, layer.row_groups)
+
+
+def code_contents(layer: Layer) -> dict[str, list[int]]:
+    """Return what the code memories hold, by their names, as ``bbnn.schedule.code_memories``."""
+    codes = {"codes": code_words(layer)}
+    return codes if layer.sampled is None else {**codes, "fractions": fraction_words(layer)}
 
 
 def fraction_words(layer: Layer) -> list[int]:
@@ -214,10 +220,9 @@ class Crossbar(wiring.Component):
                     m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
 
         # Codes and marks arrive together with the drive and the noise.
-        names = ["codes", "fractions"]
-        contents = [code_words(layer)] + ([fraction_words(layer)] if layer.sampled is not None else [])
         ports = []
-        for name, words, (width, depth) in zip(names, contents, code_memories(layer), strict=False):
+        contents = code_contents(layer).items()
+        for (name, words), (width, depth) in zip(contents, code_memories(layer), strict=True):
             m.submodules[name] = codes = memory.Memory(
                 shape=width,
                 depth=max(2, depth),
@@ -241,7 +246,8 @@ class Crossbar(wiring.Component):
         # Lanes.
         read_codes = ports[0].data
         if layer.sampled is not None:
-            read_codes = self._with_fractions(m, *ports, issues & walk.last & last_plane, last_column_group)
+            ends_group = issues & walk.last & last_plane
+            read_codes = self._with_fractions(m, *ports, ends_group, last_column_group)
         m.submodules.lanes = lanes = Lanes(
             lanes_in=layer.folding.lanes_in,
             lanes_out=lanes_out,

@@ -79,6 +79,8 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "lanes_out": layer.folding.lanes_out,
         "skip_zeros": layer.folding.skip_zeros,
         "cycles": pass_cycles(layer),
+        "cycles_once": pass_cycles(layer, certain=True) if layer.folding.reuse else 0,
+        "sampled_rows": layer.sampled_rows if layer.probability_bits else 0,
         "run_per": run_per,
         "probability_bits": layer.probability_bits,
         "codes": {
