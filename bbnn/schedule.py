@@ -221,6 +221,9 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
         if layer.adds is not None:
             stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)
+    first = network.layers[network.first_ensembling]
+    if first.folding.reuse:
+        stages[f"{first.name} crossbar"] = burst_cycles(network, members, stages)
     banked = [
         layer
         for layer in network.layers
@@ -231,6 +234,32 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
     classes = len(network.classes)
     stages["ensemble"] = members * classes + 2 + 2 * classes
     return stages
+
+
+def burst_cycles(network: Network, members: int, stages: dict[str, int]) -> int:
+    """Return the cycles of an image in the crossbar of a layer that reuses sums.
+
+    The pass of the certain rows, and the members' passes behind it: in a burst, as fast as these
+    are read until what was drawn or buffered before is used up, then as fast as the slowest stage
+    takes one. Its noise plane has two fillings, and each layer behind it room for two vectors.
+    Exact where its own noise or a crossbar right behind it is the slowest; of other stages it is
+    the most. stages : of the image, those of the layers behind.
+    """
+    first = network.first_ensembling
+    layer, passes = network.layers[first], members * network.steps
+    own = pass_cycles(layer)
+    once = reading_cycles(layer, passes)
+    fillings = stages[f"{layer.name} noise"] // filling_cycles(layer, network.lfsr_width)
+    # The slowest of all: once, and passes that wait for what takes `rate` each.
+    held = -(-passes // fillings)
+    waits = [(fillings - 2) * (filling_cycles(layer, network.lfsr_width) - held * own)]
+    for distance, each in enumerate(network.layers[first + 1 :], start=1):
+        for name, cycles in stages.items():
+            owner, _, stage = name.partition(" ")
+            if owner == each.name:
+                room = 2 * distance - (2 if stage == "load" else 0)
+                waits.append((passes - room) * (cycles // passes - own))
+    return once + max(0, *waits)
 
 
 def image_cycles(network: Network, members: int | None = None) -> int:

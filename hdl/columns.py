@@ -92,12 +92,14 @@ class Columns(wiring.Component):
         driven = layer.rows if constant else held.driven
         kept = self._kept(m, held, held_any, leaves) if layer.folding.reuse else None
         for lane in range(together):
-            y = (held.agreeing[lane] << 1) - driven
-            if kept is not None:
-                # Of signs, the constant is in what is kept.
-                fixed = -driven if constant else 0
-                y = (held.agreeing[lane] << 1) + Mux(held.certain, fixed, kept[lane])
-                y -= 0 if constant else driven
+            y = held.agreeing[lane] << 1
+            if kept is None:
+                y -= driven
+            elif constant:
+                # The B of all rows is in what is kept.
+                y += Mux(held.certain, -driven, kept[lane])
+            else:
+                y += Mux(held.certain, 0, kept[lane]) - driven
             m.d.comb += self.o.p.y[lane].eq(y)
 
         with m.If(leaves):

@@ -255,26 +255,30 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         r"pads = (\S+) >= ",
         r"pads = \1 > ",
     ),
-    "sorted_replay": (lambda: [replay(*SORTED["levels"])], r"place = .*;", "place = write_address;"),
+    "sorted_replay": (
+        lambda: [replay(*SORTED["levels"])],
+        r"write_address \+ target",
+        "write_address",
+    ),
     "split_crossbar": (
         lambda: [crossbar(SPLIT["scattered"], stall) for stall in (3, 0)],
-        r"fractions_r_addr = (\S+) \?",
-        r"fractions_r_addr = ~\1 ?",
+        r"row_group < 2'h2",
+        "row_group < 2'h3",
     ),
     "reused_crossbar": (
         lambda: [crossbar(REUSED["reused-planes"], stall) for stall in (3, 0)],
-        r"certain \? ",
-        "~certain ? ",
+        r"\.second\(certain\)",
+        ".second(~certain)",
     ),
     "kept_columns": (
         lambda: [columns(KEPT["pixels"], stall) for stall in (3, 0)],
-        r"\.certain \? ",
-        ".certain & o__ready ? ",
+        r"(\S+) = held\[60\] \?",
+        r"\1 = ~held[60] ?",
     ),
     "split_layer": (
         lambda: [layer(split_network(), 1, 2, stall) for stall in (3, 0)],
-        r"sampled = ",
-        "sampled = ~",
+        r"= ~ certain;",
+        "= 1'h1;",
     ),
 }
 """For the test of the generated Verilog: recordings, a pattern, and what breaks it."""

@@ -21,6 +21,7 @@ import test_hdl_noise as noise
 import test_hdl_pool as pool
 import test_hdl_quantised as quantised
 import test_hdl_spiking as spiking
+import test_hdl_split as split
 import test_hdl_systems as systems
 import test_residual as residual
 from blocks import Recording, dense
@@ -154,6 +155,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     **pool.BLOCKS,
     **quantised.BLOCKS,
     **spiking.BLOCKS,
+    **split.BLOCKS,
 }
 
 # Whole data paths take minutes to compile.
