@@ -242,8 +242,8 @@ def burst_cycles(network: Network, members: int, stages: dict[str, int]) -> int:
     The pass of the certain rows, and the members' passes behind it: in a burst, as fast as these
     are read until what was drawn or buffered before is used up, then as fast as the slowest stage
     takes one. Its noise plane has two fillings, and each layer behind it room for two vectors.
-    Exact where its own noise or a crossbar right behind it is the slowest; of other stages it is
-    the most. stages : of the image, those of the layers behind.
+    Exact where its own noise is the slowest; of stages behind it is the most, since queues on the
+    way hold a little, too. stages : of the image, those of the layers behind.
     """
     first = network.first_ensembling
     layer, passes = network.layers[first], members * network.steps
