@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bbnn.description import Layer, Network
 from bbnn.errors import InputError, require
-from bbnn.schedule import LUT_ROM_DEPTH, image_cycles, pass_cycles, stage_cycles
+from bbnn.schedule import LUT_ROM_DEPTH, code_memories, image_cycles, reading_cycles, stage_cycles
 
 LANE_LUTS = (1.27, 1.95, 2.95, 3.95, 4.95, 5.95, 6.45, 7.2, 7.95)
 """LUTs of a lane by probability bits, sampling and counting included: `bbnn bench lanes`
@@ -95,6 +95,7 @@ def skipping(network: Network) -> Network:
     layers = []
     for layer in network.layers:
         skips = layer.drive.kind == "unsigned" or layer.dropout is not None
+        skips = skips and not layer.sorts and not layer.folding.reuse
         layers.append(replace(layer, folding=replace(layer.folding, skip_zeros=skips)))
     return replace(network, layers=tuple(layers))
 
@@ -113,14 +114,13 @@ def layer_cost(layer: Layer) -> Cost:
     lanes = rows * columns * LANE_LUTS[layer.probability_bits]
     buffers = rows * ROW_LUTS
     sums = columns * SUM_LUTS * (2 * layer.reach).bit_length()
-    width = rows * columns * (layer.probability_bits + 1)
-    depth = layer.row_groups * layer.column_groups
     rom, ram = 0.0, 0.0
-    if 1 < depth <= LUT_ROM_DEPTH:
-        # Below 64 words synthesis shares and simplifies; this is its upper bound.
-        rom = width * depth / LUT_ROM_DEPTH
-    elif depth > LUT_ROM_DEPTH:
-        ram = min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_RAM)
+    for width, depth in code_memories(layer):
+        if 1 < depth <= LUT_ROM_DEPTH:
+            # Below 64 words synthesis shares and simplifies; this is its upper bound.
+            rom += width * depth / LUT_ROM_DEPTH
+        elif depth > LUT_ROM_DEPTH:
+            ram += min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_RAM)
     return Cost(lut=round(lanes + buffers + sums + rom + LAYER_LUTS), bram36=ram)
 
 
@@ -128,10 +128,10 @@ def _folded(network: Network, index: int, candidates: list[Layer], budget: int) 
     """Return the network with the cheapest folding of one layer that keeps to `budget` cycles."""
     layer = network.layers[index]
     passes = network.ensemble.members if index >= network.first_ensembling else 1
-    vectors = passes * network.steps * layer.positions
-    fitting = [each for each in candidates if vectors * pass_cycles(each) <= budget]
+    passes *= network.steps
+    fitting = [each for each in candidates if reading_cycles(each, passes) <= budget]
     widest = _folding(layer, layer.rows, layer.columns)
-    nearest = vectors * pass_cycles(widest), f"{layer.name} crossbar"
+    nearest = reading_cycles(widest, passes), f"{layer.name} crossbar"
     for candidate in fitting:
         layers = (*network.layers[:index], candidate, *network.layers[index + 1 :])
         tried = replace(network, layers=layers)
@@ -161,8 +161,14 @@ def _candidates(layer: Layer) -> Iterator[Layer]:
 
 
 def _folding(layer: Layer, lanes_in: int, lanes_out: int) -> Layer:
-    """Return the layer with other lanes, and all else as it is."""
-    return replace(layer, folding=replace(layer.folding, lanes_in=lanes_in, lanes_out=lanes_out))
+    """Return the layer with other lanes, and all else as it is.
+
+    But for the reuse of sums where the lanes leave no row group without sampled rows.
+    """
+    lanes = replace(layer.folding, lanes_in=lanes_in, lanes_out=lanes_out, reuse=False)
+    folded = replace(layer, folding=lanes)
+    reuse = layer.folding.reuse and folded.row_groups > folded.sampled_groups
+    return replace(folded, folding=replace(lanes, reuse=reuse))
 
 
 def _shares(count: int) -> list[int]:

@@ -48,7 +48,12 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
-LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None, "input_rows": None}
+LACKING: dict[str, Any] = {
+    "skip_zeros": False,
+    "reuse": False,
+    "adds": None,
+    "input_rows": None,
+}
 """Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]
@@ -118,6 +123,8 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
         prefix = f"layers.{index}."
         wide = layer.probability_bits == 8
         tensors[prefix + "codes"] = _packed(layer.codes, np.uint16 if wide else np.uint8)
+        if layer.sampled is not None:
+            tensors[prefix + "sampled"] = _packed(layer.sampled, np.uint8)
         neuron: dict[str, Any] = {"kind": NEURON_KINDS[type(layer.neuron)]}
         for name in _names(type(layer.neuron)):
             value = getattr(layer.neuron, name)
@@ -186,7 +193,7 @@ def _decode(header: Any, tensors: Tensors) -> Network:
         except InputError as error:
             raise InputError(f"layers[{index}].{error}") from None
         layers.append(layer)
-        used |= {prefix + name for name in ["codes", *_names(type(layer.neuron))]}
+        used |= {prefix + name for name in ["codes", "sampled", *_names(type(layer.neuron))]}
     extra = sorted(set(tensors) - used)
     require(not extra, "tensors", "those of the layers alone", extra)
     return Network(
@@ -217,6 +224,7 @@ def _layer(entry: Any, tensors: Tensors) -> Layer:
         pool=_optional(entry, "pool", Pool),
         dropout=_optional(entry, "dropout", SpatialDropout),
         adds=entry.get("adds"),
+        sampled=tensors.get("sampled"),
     )
 
 

@@ -21,9 +21,13 @@ SKIP_GAIN = 4
 """How many times faster a crossbar that skips zeros can become before its neurons hold it up."""
 
 
-def crossbar_cycles(layer: Layer) -> int:
-    """Return the most cycles in which one vector reads the crossbar of one group of columns."""
-    return layer.drive.bits * layer.row_groups
+def crossbar_cycles(layer: Layer, *, certain: bool = False) -> int:
+    """Return the most cycles in which one vector reads the crossbar of one group of columns.
+
+    Where sums are reused, these are the sampled rows' alone; with `certain`, the others'.
+    """
+    groups = layer.sampled_groups if layer.folding.reuse else layer.row_groups
+    return layer.drive.bits * (layer.row_groups - groups if certain else groups)
 
 
 def neurons(layer: Layer) -> int:
@@ -43,9 +47,15 @@ def neurons(layer: Layer) -> int:
     return next(fits, lanes)
 
 
-def pass_cycles(layer: Layer) -> int:
-    """Return the most cycles of one vector."""
-    return int(vector_cycles(layer, np.array(crossbar_cycles(layer))))
+def pass_cycles(layer: Layer, *, certain: bool = False) -> int:
+    """Return the most cycles of one vector, with `certain` those before its members."""
+    return int(vector_cycles(layer, np.array(crossbar_cycles(layer, certain=certain))))
+
+
+def reading_cycles(layer: Layer, passes: int) -> int:
+    """Return the most cycles in which a crossbar is read for one input, `passes` times."""
+    once = pass_cycles(layer, certain=True) if layer.folding.reuse else 0
+    return passes * layer.positions * pass_cycles(layer) + once
 
 
 def vector_cycles(layer: Layer, reads: Integers) -> Integers:
@@ -63,12 +73,15 @@ def load_cycles(layer: Layer, chunk: int) -> int:
     """Return the cycles in which a layer takes one vector or map in chunks of `chunk` elements.
 
     A vector goes to the replay buffer: a piece a cycle, and for every word one more cycle for each
-    plane but the first. A map goes to the line buffer: a piece a cycle, and a cycle for every line
+    plane but the first; where its elements are sorted, a piece is one, and every word is filled.
+    A map goes to the line buffer: a piece a cycle, and a cycle for every line
     of padding in which no word is gathered.
     """
     window, lanes = layer.window, layer.folding.lanes_in
     if window is None:
         piece = gcd(chunk, lanes, layer.rows)
+        if layer.sorts:
+            return (lanes + layer.drive.bits - 1) * layer.row_groups
         return layer.rows // piece + (layer.drive.bits - 1) * layer.row_groups
     together = lanes // window.taps
     piece = gcd(chunk, together, window.channels)
@@ -76,6 +89,19 @@ def load_cycles(layer: Layer, chunk: int) -> int:
     padding = map_lines(window) - min(map_lines(window) - window.padding, window.height)
     pixels = window.height * window.width
     return pixels * window.channels // piece + max(0, padding - gathered)
+
+
+def code_memories(layer: Layer) -> list[tuple[int, int]]:
+    """Return the bits of a word and the words of each code memory.
+
+    One; or the first holds the highest bit of all codes and the second what is below it of the
+    sampled rows' codes, and a word of 0 for the others.
+    """
+    lanes = layer.folding.lanes_in * layer.folding.lanes_out
+    b, groups = layer.probability_bits, layer.column_groups
+    if layer.sampled is None:
+        return [(lanes * (b + 1), layer.row_groups * groups)]
+    return [(lanes, layer.row_groups * groups), (lanes * b, layer.sampled_groups * groups + 1)]
 
 
 def map_lines(window: Window) -> int:
@@ -139,7 +165,7 @@ def noise_words(layer: Layer) -> dict[str, tuple[int, int]]:
     sides: dict[str, tuple[int, int]] = {}
     if layer.noise is not None and layer.probability_bits:
         k, b = layer.noise.row_bits, layer.probability_bits
-        sides["rows"] = layer.folding.lanes_in * k, layer.rows * k
+        sides["rows"] = layer.folding.lanes_in * k, layer.sampled_rows * k
         sides["columns"] = layer.folding.lanes_out * b, layer.columns * b
     if layer.dropout is not None:
         bits = layer.dropout.bits
@@ -205,10 +231,13 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
             windows = window_cycles(layer.window, together, layer.drive.bits)
             stages[f"{layer.name} windows"] = passes * windows
         stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
-        stages[f"{layer.name} crossbar"] = passes * layer.positions * pass_cycles(layer)
+        stages[f"{layer.name} crossbar"] = reading_cycles(layer, passes)
         if layer.adds is not None:
             stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)
+    first = network.layers[network.first_ensembling]
+    if first.folding.reuse:
+        stages[f"{first.name} crossbar"] = burst_cycles(network, members, stages)
     banked = [
         layer
         for layer in network.layers
@@ -219,6 +248,32 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
     classes = len(network.classes)
     stages["ensemble"] = members * classes + 2 + 2 * classes
     return stages
+
+
+def burst_cycles(network: Network, members: int, stages: dict[str, int]) -> int:
+    """Return the cycles of an image in the crossbar of a layer that reuses sums.
+
+    The pass of the certain rows, and the members' passes behind it: in a burst, as fast as these
+    are read until what was drawn or buffered before is used up, then as fast as the slowest stage
+    takes one. Its noise plane has two fillings, and each layer behind it room for two vectors.
+    Exact where its own noise is the slowest; of stages behind it is the most, since queues on the
+    way hold a little, too. stages : of the image, those of the layers behind.
+    """
+    first = network.first_ensembling
+    layer, passes = network.layers[first], members * network.steps
+    own = pass_cycles(layer)
+    once = reading_cycles(layer, passes)
+    fillings = stages[f"{layer.name} noise"] // filling_cycles(layer, network.lfsr_width)
+    # The slowest of all: once, and passes that wait for what takes `rate` each.
+    held = -(-passes // fillings)
+    waits = [(fillings - 2) * (filling_cycles(layer, network.lfsr_width) - held * own)]
+    for distance, each in enumerate(network.layers[first + 1 :], start=1):
+        for name, cycles in stages.items():
+            owner, _, stage = name.partition(" ")
+            if owner == each.name:
+                room = 2 * distance - (2 if stage == "load" else 0)
+                waits.append((passes - room) * (cycles // passes - own))
+    return once + max(0, *waits)
 
 
 def image_cycles(network: Network, members: int | None = None) -> int:

@@ -8,13 +8,20 @@ input map is. Whatever is not to be sampled is snapped to the likelier sign (doc
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Layer, Network, likelier, source_of
+from bbnn.description import (
+    MAX_PROBABILITY_BITS,
+    Layer,
+    Network,
+    NoisePlane,
+    likelier,
+    source_of,
+)
 from bbnn.errors import require
 
 FRONT = 0.05
@@ -37,7 +44,7 @@ def sparsify(
     require(0 <= delta < 0.5, "delta", "at least 0 and below 0.5", delta)
     whole = sum(map(sampled_weights, network.layers))
     require(whole > 0, f"stochastic weights of {network.name}", "at least one", 0)
-    layers = [_without_nearly_certain(layer, delta) for layer in network.layers]
+    layers = [_without_nearly_certain(layer.all_sampled(), delta) for layer in network.layers]
     first = ensembling_from(replace(network, layers=tuple(layers)))
     if start is not None:
         names = [layer.name for layer in layers]
@@ -85,8 +92,65 @@ def operations(network: Network) -> int:
     total = 0
     for index, layer in enumerate(network.layers):
         passes = network.ensemble.members if index >= network.first_ensembling else 1
-        total += passes * network.steps * layer.positions * layer.codes.size
-    return total
+        passes *= network.steps * layer.positions
+        # Where sums are reused, row groups of certain rows are read once.
+        order = layer.row_order[: layer.sampled_groups * layer.folding.lanes_in]
+        rows = np.count_nonzero(order >= 0) if layer.folding.reuse else layer.rows
+        total += (passes * rows + layer.rows - rows) * layer.columns
+    return int(total)
+
+
+def split(network: Network) -> Network:
+    """Return the same network with the rows that need no random bits kept apart (docs/sparsity.md).
+
+    Sampled rows come first where the layer before can put its columns in that order, which it does;
+    else a fully connected layer sorts its inputs, and any other samples all maps up to the last
+    that is stochastic. The first ensembling layer reuses the sums of the others if it can. Members
+    are other draws from the same distribution, since a layer's bits have moved to other weights.
+    """
+    layers = [layer.all_sampled() for layer in network.layers]
+    for index, layer in enumerate(layers):
+        maps = _variances(layer) > 0
+        if layer.probability_bits == 0 or maps.all():
+            continue
+        if _can_permute(network, index):
+            order = np.argsort(~maps, kind="stable")
+            rows = (order[:, None] * layer.taps + np.arange(layer.taps)).ravel()
+            layer = replace(layer, codes=layer.codes[rows])
+            layers[index - 1] = _permuted(layers[index - 1], order)
+            maps = maps[order]
+        held = index == 0 and network.encoding == "rate"
+        plain = layer.window is None and layer.dropout is None and not layer.folding.skip_zeros
+        if not plain or held:
+            maps = np.arange(layer.maps) <= np.flatnonzero(maps).max()
+        if maps.all():
+            layers[index] = layer
+            continue
+        layer = replace(layer, sampled=np.repeat(maps, layer.taps).astype(np.uint8))
+        reuse = plain and index == network.first_ensembling and network.encoding == "constant"
+        reuse = reuse and layer.row_groups > layer.sampled_groups
+        layers[index] = replace(layer, folding=replace(layer.folding, reuse=reuse))
+    return replace(network, layers=tuple(layers))
+
+
+def fully_stochastic(network: Network, bits: int = MAX_PROBABILITY_BITS, seed: int = 1) -> Network:
+    """Return the same layers and lanes with every weight random, codes of `bits` bits: a yardstick.
+
+    The codes are drawn from 1..2**bits-1, so that synthesis finds none that it could simplify. What
+    such a network answers is of no use.
+    """
+    rng = np.random.default_rng(seed)
+    layers = []
+    for index, layer in enumerate(network.layers):
+        noise = layer.noise or NoisePlane(row_bits=0, seed=0)
+        noise = NoisePlane(row_bits=max(bits, noise.row_bits), seed=index + 1)
+        codes = rng.integers(1, 2**bits, layer.codes.shape)
+        whole = layer.all_sampled()
+        layers.append(replace(whole, codes=codes, probability_bits=bits, noise=noise))
+    unit = network.scale_dropout
+    unit = None if unit is None else replace(unit, seed=len(layers) + 1)
+    name = f"{network.name}_stochastic"
+    return replace(network, name=name, layers=tuple(layers), scale_dropout=unit, figures={})
 
 
 def shared(sizes: list[int], budget: float) -> list[float]:
@@ -141,6 +205,27 @@ def _snapped(layer: Layer, kept: Rows) -> Layer:
         return replace(layer, codes=codes)
     noise = replace(layer.noise, row_bits=0) if layer.noise and layer.dropout else None
     return replace(layer, codes=(codes == full).astype(np.uint8), probability_bits=0, noise=noise)
+
+
+def _can_permute(network: Network, index: int) -> bool:
+    """Whether layer `index` could get its input maps in any order from the layer before it."""
+    if index == 0:
+        return False
+    before, layers = network.layers[index - 1], network.layers
+    sources = [source_of(layers[: number + 1]) for number in range(len(layers))]
+    shared = before.adds is not None or index - 1 in sources
+    return before.columns == network.layers[index].maps and not shared
+
+
+def _permuted(layer: Layer, order: Rows) -> Layer:
+    """Return the layer with its columns in another order."""
+    arrays = {
+        each.name: value[order]
+        for each in fields(layer.neuron)
+        if isinstance(value := getattr(layer.neuron, each.name), np.ndarray)
+    }
+    neuron = replace(layer.neuron, **arrays)
+    return replace(layer, codes=layer.codes[:, order], neuron=neuron)
 
 
 def _cuts_shortcut(network: Network, first: int) -> bool:

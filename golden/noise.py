@@ -119,12 +119,19 @@ def _fillings(
 
 
 def _split(layer: Layer, stream: Bits) -> tuple[Bits, Bits]:
-    """Cut R (count, I, K) and C (count, J, b) out of whole fillings."""
+    """Cut R (count, I, K) and C (count, J, b) out of whole fillings.
+
+    R is 0 in rows that are not sampled, whose weights need none.
+    """
     assert layer.noise is not None
     drawn = stream.reshape(-1, layer.noise_bits)
-    row_part = layer.rows * layer.noise.row_bits
+    row_part = layer.sampled_rows * layer.noise.row_bits
     column_part = layer.columns * layer.probability_bits
-    row_noise = drawn[:, :row_part].reshape(len(drawn), layer.rows, -1)
+    row_noise = drawn[:, :row_part].reshape(len(drawn), layer.sampled_rows, -1)
+    if layer.sampled is not None:
+        rows = np.zeros((len(drawn), layer.rows, layer.noise.row_bits), np.uint8)
+        rows[:, layer.sampled != 0] = row_noise
+        row_noise = rows
     return row_noise, drawn[:, row_part : row_part + column_part].reshape(
         len(drawn), layer.columns, -1
     )

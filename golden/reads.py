@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Layer, Network, Window
-from bbnn.schedule import vector_cycles
+from bbnn.schedule import crossbar_cycles as row_reads
+from bbnn.schedule import pass_cycles, vector_cycles
 from golden.layer import Stage, Train
 from golden.network import Progress, Seen, blocks_of, checked_members, encoded, pixels, run, seen
 
@@ -25,7 +26,8 @@ def crossbar_cycles(
     """Return the cycles of every layer's crossbar, int64, shape (images, T, layers).
 
     Arguments as for `golden.network.logits`. All positions and steps of a member are in; layers
-    that run once an image have all their cycles in member 0. The most that they can be is
+    that run once an image have all their cycles in member 0, and so has the pass of sums that are
+    reused. The most that they can be is
     `bbnn.schedule.stage_cycles`, and they are that where nothing is skipped.
     """
     members = checked_members(network, members)
@@ -39,6 +41,8 @@ def crossbar_cycles(
                 kept = matrices[step % len(matrices)][:: layer.taps, 0] != 0
                 read = reads(layer, train[step % len(train)], kept)
                 result[rows, member, index] += vector_cycles(layer, read).sum(axis=1)
+            if layer.folding.reuse and member == 0:
+                result[rows, 0, index] += pass_cycles(layer, certain=True)
         progress(trains[-1].shape[1])
     return result
 
@@ -69,7 +73,7 @@ def reads(layer: Layer, drives: NDArray[Any], kept: Flags) -> NDArray[np.int64]:
     A group of rows is read in a plane if some row of it has a bit there (signs: always), and if
     some map of it is kept; in a plane without such a group, one is.
     """
-    full = layer.drive.bits * layer.row_groups
+    full = row_reads(layer)
     if not layer.folding.skip_zeros:
         return np.full((len(drives), layer.positions), full, np.int64)
     window = layer.window or Window(height=1, width=1, channels=layer.rows, kernel=1)

@@ -24,7 +24,8 @@ def recoded(
     """Return the network with other codes, of `bits` bits, in each layer that has b > 0.
 
     codes : gives those of a layer, and its index: 0..2**bits, shape (rows, columns). row_bits : K;
-    None keeps each layer's own, raised to `bits` where it is below.
+    None keeps each layer's own, raised to `bits` where it is below. All rows of these layers are
+    sampled, since none need be certain any more.
     """
     layers = []
     for index, layer in enumerate(network.layers):
@@ -32,7 +33,7 @@ def recoded(
             assert layer.noise is not None
             own = max(bits, layer.noise.row_bits)
             layer = replace(
-                layer,
+                layer.all_sampled(),
                 codes=codes(layer, index),
                 probability_bits=bits,
                 noise=replace(layer.noise, row_bits=own if row_bits is None else row_bits),

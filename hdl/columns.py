@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Module, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -44,6 +44,9 @@ class Columns(wiring.Component):
     has fewer columns; the next is taken in the cycle in which the last chunk leaves. The first
     chunk is offered one cycle after its group was taken.
 
+    Where sums are reused, those of the rows that are not sampled are not offered but kept, as long
+    as they would take to leave, and added to all sums of the others that follow.
+
     Parameters
     ----------
     layer : Layer
@@ -74,28 +77,55 @@ class Columns(wiring.Component):
         chunks_of_group = layer.folding.lanes_out // together
         chunks_of_vector = -(-layer.columns // together)
         in_group = Signal(index_bits(chunks_of_group))
+        held_any = Signal()
         leaves = Signal()
         ends_group = Signal()
         ends_vector = Signal()
         m.d.comb += [
+            self.o.valid.eq(held_any),
             leaves.eq(self.o.valid & self.o.ready),
             ends_vector.eq(self.o.p.chunk == chunks_of_vector - 1),
             ends_group.eq(ends_vector | (in_group == chunks_of_group - 1)),
-            self.i.ready.eq(~self.o.valid | (leaves & ends_group)),
+            self.i.ready.eq(~held_any | (leaves & ends_group)),
         ]
         constant = "driven" not in Sums(layer).members
         driven = layer.rows if constant else held.driven
+        kept = self._kept(m, held, held_any, leaves) if layer.folding.reuse else None
         for lane in range(together):
-            m.d.comb += self.o.p.y[lane].eq((held.agreeing[lane] << 1) - driven)
+            y = held.agreeing[lane] << 1
+            if kept is None:
+                y -= driven
+            elif constant:
+                # The B of all rows is in what is kept.
+                y += Mux(held.certain, -driven, kept[lane])
+            else:
+                y += Mux(held.certain, 0, kept[lane]) - driven
+            m.d.comb += self.o.p.y[lane].eq(y)
 
         with m.If(leaves):
             m.d.sync += [self.o.p.chunk.eq(self.o.p.chunk + 1), in_group.eq(in_group + 1)]
             for lane in range(layer.folding.lanes_out - together):
                 m.d.sync += held.agreeing[lane].eq(held.agreeing[lane + together])
             with m.If(ends_group):
-                m.d.sync += [in_group.eq(0), self.o.valid.eq(0)]
+                m.d.sync += [in_group.eq(0), held_any.eq(0)]
             with m.If(ends_vector):
                 m.d.sync += self.o.p.chunk.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [held.eq(self.i.payload), self.o.valid.eq(1)]
+            m.d.sync += [held.eq(self.i.payload), held_any.eq(1)]
         return m
+
+    def _kept(self, m: Module, held: data.View, held_any: Signal, leaves: Signal) -> data.View:
+        """Keep the sums of the rows that are not sampled; return those of the chunk on its way."""
+        shape = ColumnSums(self.layer).members["y"]
+        depth = max(2, -(-self.layer.columns // neurons(self.layer)))
+        m.submodules.kept = store = memory.Memory(shape=shape, depth=depth, init=[])
+        read, write = store.read_port(domain="comb"), store.write_port()
+        m.d.comb += [
+            self.o.valid.eq(held_any & ~held.certain),
+            leaves.eq(held_any & (held.certain | self.o.ready)),
+            read.addr.eq(self.o.p.chunk),
+            write.addr.eq(self.o.p.chunk),
+            write.data.eq(self.o.p.y),
+            write.en.eq(held_any & held.certain),
+        ]
+        return read.data

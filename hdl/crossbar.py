@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bbnn.description import Layer
-from bbnn.schedule import LUT_ROM_DEPTH
+from bbnn.schedule import LUT_ROM_DEPTH, code_memories
 from hdl.lanes import Lanes
 from hdl.macro import Macro
 from hdl.popcount import column_counts
@@ -21,24 +21,45 @@ from hdl.widths import index_bits
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Crossbar", "Sums", "code_words"]
+__all__ = ["Crossbar", "Sums", "code_contents", "code_words"]
 
 
 def code_words(layer: Layer) -> list[int]:
     """Return the code memory: a word per column group and row group, row groups inside.
 
     Row s, code bit k, lane p is bit ``(s*(b + 1) + k) * lanes_out + p`` (``hdl.lanes``); rows and
-    columns beyond the layer's have code 0.
+    columns beyond the layer's have code 0. Of a layer that samples only some rows, it holds the
+    highest bit of all codes, as if b were 0.
     """
+    b = layer.probability_bits
+    planes = range(b + 1) if layer.sampled is None else range(b, b + 1)
+    return _words(layer, planes, layer.row_groups)
+
+
+def code_contents(layer: Layer) -> dict[str, list[int]]:
+    """Return what the code memories hold, by their names, as ``bbnn.schedule.code_memories``."""
+    codes = {"codes": code_words(layer)}
+    return codes if layer.sampled is None else {**codes, "fractions": fraction_words(layer)}
+
+
+def fraction_words(layer: Layer) -> list[int]:
+    """Return the b low bits of the sampled row groups' codes, in the same order; then a word of 0.
+
+    Rows that are not sampled find this word: their codes are 0 or 2**b.
+    """
+    return [*_words(layer, range(layer.probability_bits), layer.sampled_groups), 0]
+
+
+def _words(layer: Layer, planes: range, row_groups: int) -> list[int]:
+    """Return these bits of the codes of the first row groups."""
     lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
-    planes = layer.probability_bits + 1
-    shape = (layer.row_groups * lanes_in, layer.column_groups * lanes_out)
-    padded = np.zeros(shape, np.uint16)
-    padded[: layer.rows, : layer.columns] = layer.codes
-    bits = padded[..., None] >> np.arange(planes, dtype=np.uint16) & 1
-    grouped = bits.reshape(layer.row_groups, lanes_in, layer.column_groups, lanes_out, planes)
+    order = layer.row_order[: row_groups * lanes_in]
+    padded = np.zeros((len(order), layer.column_groups * lanes_out), np.uint16)
+    padded[order >= 0, : layer.columns] = layer.codes[order[order >= 0]]
+    bits = padded[..., None] >> np.array(planes, np.uint16) & 1
+    grouped = bits.reshape(row_groups, lanes_in, layer.column_groups, lanes_out, len(planes))
     ordered = grouped.transpose(2, 0, 1, 4, 3).astype(np.uint8)
-    rows = ordered.reshape(layer.column_groups * layer.row_groups, -1)
+    rows = ordered.reshape(layer.column_groups * row_groups, -1)
     packed = np.packbits(rows, axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
@@ -48,7 +69,8 @@ class Sums(data.StructLayout):
 
     With A = `agreeing[p]` (the weighted count of lanes at +1) and B = `driven` (the weighted count
     of driven rows; absent for signs that are not masked, where it is the number of rows),
-    ``y = 2 * A - B``.
+    ``y = 2 * A - B``. Where sums are reused, y is of the rows that were read, and `certain` says
+    that these were the ones that are not sampled.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -58,13 +80,19 @@ class Sums(data.StructLayout):
         }
         if layer.drive.kind == "unsigned" or layer.masked:
             fields["driven"] = unsigned(width)
+        if layer.folding.reuse:
+            fields["certain"] = 1
         super().__init__(fields)  # type: ignore[arg-type]
 
 
 class Crossbar(wiring.Component):
     """Walk through column groups, in each through planes, in each through row groups.
 
-    Of row groups all are read, or only the live ones (``hdl.walk``).
+    Of row groups all are read, or only the live ones (``hdl.walk``); where sums are reused, those
+    with sampled rows, or the others.
+
+    A layer that samples only some rows has a memory of one bit a code for all row groups, and
+    another one for the codes' other bits for those with sampled rows.
 
     One group of rows and columns a cycle: addresses go out, memories answer in the next cycle, what
     the lanes say is registered, then their counts, and these are accumulated (``acc = 2 * acc`` at
@@ -89,6 +117,9 @@ class Crossbar(wiring.Component):
     plane : Out(range(planes))
     live : In(row_groups)
         Row groups of which some row is driven in `plane`. Absent unless zeros are skipped.
+    certain : In(1)
+        Read the row groups without sampled rows, with no need for noise; stays until `done`. Absent
+        unless sums are reused.
     vector_address : Out(range(planes * row_groups))
     row_group : Out(range(row_groups))
     column_group : Out(range(column_groups))
@@ -107,6 +138,7 @@ class Crossbar(wiring.Component):
     enable: Signal
     plane: Signal
     live: Signal
+    certain: Signal
     vector_address: Signal
     row_group: Signal
     column_group: Signal
@@ -123,6 +155,7 @@ class Crossbar(wiring.Component):
         lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
         masked = {"driven": In(lanes_in)} if layer.masked else {}
         live = {"live": In(layer.row_groups)} if layer.folding.skip_zeros else {}
+        certain = {"certain": In(1)} if layer.folding.reuse else {}
         noise = {}
         if layer.noise is not None and self.sampled_bits:
             noise = {
@@ -136,6 +169,7 @@ class Crossbar(wiring.Component):
                 "enable": Out(1),
                 "plane": Out(index_bits(layer.drive.bits)),
                 **live,
+                **certain,
                 "vector_address": Out(index_bits(layer.drive.bits * layer.row_groups)),
                 "row_group": Out(index_bits(layer.row_groups)),
                 "column_group": Out(index_bits(layer.column_groups)),
@@ -156,7 +190,11 @@ class Crossbar(wiring.Component):
         issues = Signal()
         plane_base = Signal(len(self.vector_address))
         code_base = Signal(index_bits(layer.row_groups * layer.column_groups))
-        m.submodules.walk = walk = RowWalk(layer.row_groups, skips=layer.folding.skip_zeros)
+        m.submodules.walk = walk = RowWalk(
+            layer.row_groups,
+            skips=layer.folding.skip_zeros,
+            parts=layer.sampled_groups if layer.folding.reuse else None,
+        )
         last_plane = Signal()
         last_column_group = Signal()
         m.d.comb += [
@@ -170,6 +208,8 @@ class Crossbar(wiring.Component):
         ]
         if layer.folding.skip_zeros:
             m.d.comb += walk.live.eq(self.live)
+        if layer.folding.reuse:
+            m.d.comb += walk.second.eq(self.certain)
         with m.If(issues & walk.last):
             m.d.sync += [
                 self.plane.eq(self.plane + 1),
@@ -186,22 +226,11 @@ class Crossbar(wiring.Component):
                     m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
 
         # Codes, or a macro's weights, and marks arrive together with the drive and the noise.
-        read_marks = Signal(_Marks())
+        read_marks = Signal(_Marks(layer))
         if self.macro_vectors is None:
-            depth = layer.row_groups * layer.column_groups
-            m.submodules.codes = codes = memory.Memory(
-                shape=layer.folding.lanes_in * (layer.probability_bits + 1) * lanes_out,
-                depth=max(2, depth),
-                init=code_words(layer),
-                attrs={"ram_style": "block"} if depth > LUT_ROM_DEPTH else {},
-            )
-            read = codes.read_port()
-            m.d.comb += [
-                read.addr.eq(code_base + self.row_group),
-                read.en.eq(moves),
-                issues.eq(self.valid & moves),
-            ]
-            words = read.data
+            m.d.comb += issues.eq(self.valid & moves)
+            ends_group = issues & walk.last & last_plane
+            words = self._read_codes(m, moves, code_base, ends_group, last_column_group)
         else:
             m.submodules.macro = macro = Macro(layer, self.macro_vectors)
             m.d.comb += [
@@ -219,6 +248,8 @@ class Crossbar(wiring.Component):
                 read_marks.doubles.eq(walk.first),
                 read_marks.ends.eq(walk.last & last_plane),
             ]
+            if layer.folding.reuse:
+                m.d.sync += read_marks.certain.eq(self.certain)
 
         # Lanes.
         m.submodules.lanes = lanes = Lanes(
@@ -251,12 +282,14 @@ class Crossbar(wiring.Component):
             counted.append((ones, self.o.p.driven))
 
         # Accumulation.
-        lane_marks = Signal(_Marks())
-        marks = Signal(_Marks())
+        lane_marks = Signal(_Marks(layer))
+        marks = Signal(_Marks(layer))
         m.d.comb += moves.eq(~(self.o.valid & ~self.o.ready))
         with m.If(moves):
             m.d.sync += [lane_marks.eq(read_marks), marks.eq(lane_marks)]
             m.d.sync += [self.o.valid.eq(marks.valid & marks.ends)]
+            if layer.folding.reuse:
+                m.d.sync += self.o.p.certain.eq(marks.certain)
         for count, total in counted:
             addend = Signal.like(count)
             before = Signal.like(total)
@@ -267,9 +300,48 @@ class Crossbar(wiring.Component):
                     m.d.sync += total.eq(addend + before)
         return m
 
+    def _read_codes(
+        self, m: Module, moves: Signal, base: Signal, ends_group: Value, ends_vector: Value
+    ) -> Value:
+        """Return the codes of the group that is read, a cycle later, as lanes take them."""
+        layer = self.layer
+        ports = []
+        contents = code_contents(layer).items()
+        for (name, words), (width, depth) in zip(contents, code_memories(layer), strict=True):
+            m.submodules[name] = codes = memory.Memory(
+                shape=width,
+                depth=max(2, depth),
+                init=words,
+                attrs={"ram_style": "block"} if depth > LUT_ROM_DEPTH else {},
+            )
+            ports.append(codes.read_port())
+            m.d.comb += ports[-1].en.eq(moves)
+        m.d.comb += ports[0].addr.eq(base + self.row_group)
+        if layer.sampled is None:
+            return ports[0].data
+        return self._with_fractions(m, *ports, ends_group, ends_vector)
+
+    def _with_fractions(
+        self, m: Module, top: Any, rest: Any, ends_group: Value, ends_vector: Value
+    ) -> Value:
+        """Read the codes' other bits beside their highest, and return them as lanes take codes."""
+        layer = self.layer
+        base, none = Signal.like(rest.addr), layer.sampled_groups * layer.column_groups
+        sampled = self.row_group < layer.sampled_groups
+        m.d.comb += rest.addr.eq(Mux(sampled, base + self.row_group, none))
+        with m.If(ends_group):
+            m.d.sync += base.eq(Mux(ends_vector, 0, base + layer.sampled_groups))
+        columns = layer.folding.lanes_out
+        parts = []
+        for row in range(layer.folding.lanes_in):
+            parts.append(rest.data.word_select(row, columns * layer.probability_bits))
+            parts.append(top.data.word_select(row, columns))
+        return Cat(parts)
+
 
 class _Marks(data.StructLayout):
     """What a cycle's counts mean to the accumulators."""
 
-    def __init__(self) -> None:
-        super().__init__({"valid": 1, "clears": 1, "doubles": 1, "ends": 1})
+    def __init__(self, layer: Layer) -> None:
+        certain = {"certain": 1} if layer.folding.reuse else {}
+        super().__init__({"valid": 1, "clears": 1, "doubles": 1, "ends": 1, **certain})

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from amaranth.hdl import Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
-from bbnn.description import Layer, Window
+from bbnn.description import MAX_MEMBERS, Layer, Window
 from hdl.lines import LineBuffer
 from hdl.rate import RateEncoder
 from hdl.repack import Repack
 from hdl.replay import ReplayBuffer
 from hdl.sift import Sift
-from hdl.widths import index_bits, times, train_bits
+from hdl.widths import index_bits, times
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
@@ -29,7 +30,7 @@ class Feed(wiring.Component):
     """Hold a layer's input and offer it, vector by vector, as often as it is to be read.
 
     Two registers at the input, so that no ready signal runs through more than one layer. A dense
-    layer's vector waits in the replay buffer. A convolution's map waits in the line buffer, and the
+    layer's vector waits in the replay buffer, which sorts it where sampled rows lie between others. A convolution's map waits in the line buffer, and the
     replay buffer holds the window of one position; beats of pixels are cut before it, as they may
     hold parts of two. A dense layer whose pixels become spikes holds them as a map of one position.
 
@@ -51,7 +52,8 @@ class Feed(wiring.Component):
     -------
     i : In(stream.Signature(chunk * element bits))
     passes : In(16)
-        How often the input is read in every step; 1 unless it is replayed.
+        How often the input is read in every step; 1 unless it is replayed. Where sums are reused,
+        it is read once more.
     valid, done, enable, address
         As in ``hdl.replay.ReplayBuffer``.
     drive : Out(lanes_in)
@@ -60,6 +62,9 @@ class Feed(wiring.Component):
         Its rows that lie inside the map; absent unless the layer is masked.
     plane, live
         As in ``hdl.replay.ReplayBuffer``; absent unless zeros of unsigned drives are skipped.
+    certain : Out(1)
+        The vector is read for the rows that are not sampled, before the members; absent unless
+        their sums are reused.
     """
 
     i: stream.Interface
@@ -72,6 +77,7 @@ class Feed(wiring.Component):
     driven: Signal
     plane: Signal
     live: Signal
+    certain: Signal
 
     def __init__(
         self,
@@ -104,6 +110,7 @@ class Feed(wiring.Component):
                 "drive": Out(lanes),
                 **({"driven": Out(lanes)} if layer.masked else {}),
                 **(asked if self.tells else {}),
+                **({"certain": Out(1)} if layer.folding.reuse else {}),
             }
         )
 
@@ -113,7 +120,8 @@ class Feed(wiring.Component):
         window = self._window()
         carries_masks = window is not None and layer.masked
         pad = 1 if layer.drive.kind == "sign" and not carries_masks else 0
-        pass_bits = train_bits(self.steps)
+        # One more where sums are reused: those of the certain rows come before all members'.
+        pass_bits = bits_for(MAX_MEMBERS * self.steps + layer.folding.reuse)
         word = lanes * (2 if carries_masks else 1)
         m.submodules.replay = replay = ReplayBuffer(
             element_bits=layer.drive.bits,
@@ -123,12 +131,14 @@ class Feed(wiring.Component):
             pad=pad,
             pass_bits=pass_bits,
             tells=self.tells,
+            first=layer.sampled if layer.sorts else None,
         )
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
         wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
         passes = Signal(pass_bits)
+        reads = times(self.passes, self.steps) if self.replays else self.passes
         m.d.comb += [
-            passes.eq(times(self.passes, self.steps) if self.replays else self.passes),
+            passes.eq(reads + 1 if layer.folding.reuse else reads),
             self.valid.eq(replay.valid),
             replay.done.eq(self.done),
             replay.enable.eq(self.enable),
@@ -139,6 +149,8 @@ class Feed(wiring.Component):
             m.d.comb += self.driven.eq(replay.word_data[lanes:])
         elif layer.masked:
             m.d.comb += self.driven.eq(~0)
+        if layer.folding.reuse:
+            m.d.comb += self.certain.eq(replay.first_pass)
         if self.tells:
             m.d.comb += [replay.plane.eq(self.plane), self.live.eq(replay.live)]
         source: Any = slack.r_stream

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bbnn.description import Layer, Network
+from bbnn.description import Network
 from bbnn.errors import InputError, require
 from bbnn.interface import as_json
 from bbnn.interface_document import markdown
 from bbnn.model_file import digest
-from bbnn.schedule import member_cycles, neurons, pass_cycles
+from bbnn.schedule import code_memories, member_cycles, neurons, pass_cycles
 from hdl.core import Core
-from hdl.crossbar import code_words
+from hdl.crossbar import code_contents
 from hdl.macro import Array, macro_text, require_macros
 from hdl.verilog import verilog_of
 
@@ -56,28 +56,25 @@ def generate(network: Network, folder: Path, array: Array = "lanes") -> Path:
     """Write the core of `network` to `folder`; return the path of its Verilog file.
 
     Beside ``NAME.v`` there are ``memory/LAYER_codes.hex``, the code memories as the Verilog holds
-    them, a word a line, ``interface.md`` and ``manifest.json``. Each file appears whole or not at
-    all, and not again if it would be the same. array : as for `verilog_text`; layers that are
-    macros have no codes, which are programmed into their cells.
+    them, a word a line, with ``memory/LAYER_fractions.hex`` where only some rows are sampled,
+    ``interface.md`` and ``manifest.json``. Each file appears whole or not at all, and not again if
+    it would be the same. array : as for `verilog_text`; layers that are macros have no codes, which
+    are programmed into their cells.
     """
     files = {f"{network.name}.v": verilog_text(network, array)}
     for layer in network.layers:
         if array == "macro" and layer.probability_bits:
             continue
-        digits = -(-code_width(layer) // 4)
-        lines = (f"{word:0{digits}x}\n" for word in code_words(layer))
-        files[f"memory/{layer.name}_codes.hex"] = "".join(lines)
+        contents = code_contents(layer).items()
+        for (name, words), (width, _) in zip(contents, code_memories(layer), strict=True):
+            lines = (f"{word:0{-(-width // 4)}x}\n" for word in words)
+            files[f"memory/{layer.name}_{name}.hex"] = "".join(lines)
     files["interface.md"] = markdown(network)
     hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
     manifest = json.dumps(_manifest(network, hashes, array), indent=2) + "\n"
     for name, text in {**files, "manifest.json": manifest}.items():
         _write(folder / name, text)
     return folder / f"{network.name}.v"
-
-
-def code_width(layer: Layer) -> int:
-    """Return the bits that the crossbar reads from its code memory per cycle."""
-    return layer.folding.lanes_in * layer.folding.lanes_out * (layer.probability_bits + 1)
 
 
 def _write(path: Path, text: str) -> None:
@@ -128,6 +125,8 @@ def _manifest(network: Network, hashes: dict[str, str], array: Array) -> dict[st
                 "neurons": neurons(layer),
                 "positions": layer.positions,
                 "cycles": layer.positions * pass_cycles(layer),
+                "sampled_rows": layer.sampled_rows if layer.probability_bits else 0,
+                "reuse": layer.folding.reuse,
                 "window": layer.window and asdict(layer.window),
                 "pool": layer.pool and asdict(layer.pool),
                 "dropout": layer.dropout and asdict(layer.dropout),

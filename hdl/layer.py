@@ -142,6 +142,8 @@ class LayerCore(wiring.Component):
         ]
         if layer.masked:
             m.d.comb += crossbar.driven.eq(feed.driven)
+        if layer.folding.reuse:
+            m.d.comb += crossbar.certain.eq(feed.certain)
         if feed.tells:
             m.d.comb += [feed.plane.eq(crossbar.plane), crossbar.live.eq(feed.live)]
         # A macro's noise is its own; what drops maps is drawn as ever.
@@ -153,6 +155,8 @@ class LayerCore(wiring.Component):
         """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
         layer, feed = self.layer, self._feed
         each_step = self._each_step
+        # Certain rows are read without noise.
+        certain = feed.certain if layer.folding.reuse else 0
         m.submodules.noise = noise = NoisePlane(
             layer,
             self.ensemble,
@@ -166,11 +170,11 @@ class LayerCore(wiring.Component):
             noise.take.eq(self.take),
             self.bits.eq(noise.bits),
             noise.members.eq(times(self.members, self.steps) if each_step else self.members),
-            noise.done.eq(crossbar.done),
+            noise.done.eq(crossbar.done & ~certain),
             noise.enable.eq(crossbar.enable),
             noise.row_group.eq(crossbar.row_group),
             noise.column_group.eq(crossbar.column_group),
-            crossbar.valid.eq(feed.valid & noise.valid),
+            crossbar.valid.eq(feed.valid & (noise.valid | certain)),
         ]
         if crossbar.sampled_bits:
             m.d.comb += [

@@ -30,9 +30,13 @@ def macro_text() -> str:
 
 
 def require_macros(network: Network) -> None:
-    """Raise `InputError` where no layer is sampled, so that nothing would become a macro."""
+    """Raise `InputError` where no layer is sampled, or only some rows of one are."""
     sampled = any(layer.probability_bits for layer in network.layers)
     require(sampled, "--array macro", "used for a network with sampled weights", network.name)
+    for layer in network.layers:
+        # A macro samples all its rows; rows that are kept apart would need one of their own.
+        wanted = "absent with --array macro"
+        require(layer.sampled is None, f"sampled ({layer.name})", wanted, "set")
 
 
 class Macro(wiring.Component):

@@ -8,7 +8,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bbnn.description.checks import Integers
 from hdl.repack import Repack
+from hdl.sorter import Sorter
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ class ReplayBuffer(wiring.Component):
         Bits of `passes`.
     tells : bool
         Say of words whether they are 0.
+    first : integers, shape (length,), or None
+        Sort the elements: words hold those with a 1 before all others (``hdl.sorter``). Filling
+        takes `word` cycles a word then.
 
     Members
     -------
@@ -52,6 +57,8 @@ class ReplayBuffer(wiring.Component):
         The reader asks for its last word in this cycle: one pass is over.
     enable : In(1)
         Read in this cycle; otherwise `word_data` stays.
+    first_pass : Out(1)
+        No pass of the vector that can be read is over.
     address : In(range(planes * groups))
     word_data : Out(word)
         The word at `address`, one cycle later.
@@ -66,6 +73,7 @@ class ReplayBuffer(wiring.Component):
     done: Signal
     enable: Signal
     address: Signal
+    first_pass: Signal
     word_data: Signal
     plane: Signal
     live: Signal
@@ -80,15 +88,26 @@ class ReplayBuffer(wiring.Component):
         pad: int = 0,
         pass_bits: int = 16,
         tells: bool = False,
+        first: Integers | None = None,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
         self.length = length
         self.word = word
         self.pad = pad
-        self.groups = -(-length // word)
-        self.words = element_bits * self.groups
         self.tells = tells
+        self._gather: Repack | Sorter
+        if first is None:
+            self._gather = Repack(
+                element_bits=element_bits, chunk=chunk, word=word, length=length, pad=pad
+            )
+            self.groups = -(-length // word)
+        else:
+            self._gather = Sorter(
+                element_bits=element_bits, chunk=chunk, word=word, first=first, pad=pad
+            )
+            self.groups = self._gather.words
+        self.words = element_bits * self.groups
         asked = {"plane": In(index_bits(element_bits)), "live": Out(self.groups)}
         super().__init__(
             {
@@ -98,6 +117,7 @@ class ReplayBuffer(wiring.Component):
                 "done": In(1),
                 "enable": In(1),
                 "address": In(index_bits(self.words)),
+                "first_pass": Out(1),
                 "word_data": Out(word),
                 **(asked if tells else {}),
             }
@@ -105,13 +125,7 @@ class ReplayBuffer(wiring.Component):
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
-        m.submodules.repack = repack = Repack(
-            element_bits=self.element_bits,
-            chunk=self.chunk,
-            word=self.word,
-            length=self.length,
-            pad=self.pad,
-        )
+        m.submodules.repack = repack = self._gather
         wiring.connect(m, wiring.flipped(self.i), repack.i)
 
         m.submodules.memory = store = memory.Memory(
@@ -129,12 +143,17 @@ class ReplayBuffer(wiring.Component):
         group = Signal(index_bits(self.groups))
         plane = Signal(index_bits(self.element_bits))
         write_address = Signal(len(self.address))
+        # Sorted words know their place, and `write_address` begins at 0 with every one.
+        sorts = isinstance(self._gather, Sorter)
+        place = write_address
+        if isinstance(self._gather, Sorter):
+            place = (write_address + self._gather.target)[: len(place)]
         planes = [
             Cat(repack.o.payload[i * self.element_bits + bit] for i in range(self.word))
             for bit in reversed(range(self.element_bits))
         ]
         m.d.comb += [
-            write.addr.eq(Cat(write_address, write_half)),
+            write.addr.eq(Cat(place, write_half)),
             write.en.eq(repack.o.valid & ~full.bit_select(write_half, 1)),
             repack.o.ready.eq(write.en & (plane == self.element_bits - 1)),
         ]
@@ -145,7 +164,8 @@ class ReplayBuffer(wiring.Component):
         with m.If(write.en):
             m.d.sync += [plane.eq(plane + 1), write_address.eq(write_address + self.groups)]
         with m.If(repack.o.ready):
-            m.d.sync += [plane.eq(0), group.eq(group + 1), write_address.eq(group + 1)]
+            m.d.sync += [plane.eq(0), group.eq(group + 1)]
+            m.d.sync += write_address.eq(0 if sorts else group + 1)
             with m.If(group == self.groups - 1):
                 m.d.sync += [group.eq(0), write_address.eq(0), write_half.eq(~write_half)]
                 m.d.sync += full.bit_select(write_half, 1).eq(1)
@@ -163,6 +183,7 @@ class ReplayBuffer(wiring.Component):
             self.word_data.eq(read.data),
         ]
         passed = Signal.like(self.passes)
+        m.d.comb += self.first_pass.eq(passed == 0)
         with m.If(self.done):
             m.d.sync += passed.eq(passed + 1)
             with m.If(passed == self.passes - 1):

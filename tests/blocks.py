@@ -41,30 +41,40 @@ def dense(
     dropout: SpatialDropout | None = None,
     window: Window | None = None,
     skips: bool = False,
+    sampled: Iterable[int] | None = None,
+    reuse: bool = False,
     seed: int = 3,
 ) -> Layer:
     """Return a layer of random codes.
 
     bits : planes of an unsigned drive, 0 for a sign drive. b, k : probability bits and row bits.
-    skips : whether zeros are skipped.
+    skips : whether zeros are skipped. sampled : rows that are sampled, all if None. reuse : the
+    others' sums.
     neuron : random thresholds that fire about as often as not, if None.
     """
     rng = np.random.default_rng(seed)
     drive = Drive(kind="unsigned", bits=bits) if bits else Drive(kind="sign")
     reach = rows * drive.maximum
     thresholds = rng.integers(-reach // 3, reach // 3 + 2, columns)
+    codes = rng.integers(0, 2**b + 1, (rows, columns))
+    flags = None
+    if sampled is not None:
+        flags = np.isin(np.arange(rows), list(sampled)).astype(np.uint8)
+        certain = rng.integers(0, 2, codes.shape) << b
+        codes = np.where(flags[:, None], codes, certain)
     return Layer(
         name="layer",
         drive=drive,
-        codes=rng.integers(0, 2**b + 1, (rows, columns)),
+        codes=codes,
         probability_bits=b,
         neuron=neuron or Threshold(thresholds=thresholds),
-        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, skip_zeros=skips),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, skip_zeros=skips, reuse=reuse),
         noise=NoisePlane(row_bits=k or b, seed=int(rng.integers(1, 2**32)))
         if b or dropout
         else None,
         window=window,
         dropout=dropout,
+        sampled=flags,
     )
 
 

@@ -36,6 +36,7 @@ class Block:
     bits : probability bits b. row_bits : K, the least that b allows if None. levels : output bits
     of a quantised neuron. adds : number of the block whose outputs are added. lanes_in : input maps
     a cycle (rows / kernel**2) and lanes_out : columns a cycle; the nearest that fit are taken.
+    sampled : the input maps that are sampled, all if None. reuse : the others' sums.
     """
 
     columns: int
@@ -52,6 +53,8 @@ class Block:
     adds: int | None = None
     lanes_in: int = 2
     lanes_out: int = 2
+    sampled: tuple[int, ...] | None = None
+    reuse: bool = False
 
 
 def build(
@@ -128,17 +131,22 @@ def _layer(
     row_bits = b if block.row_bits is None else block.row_bits
     # The deviation of a sum; half of all spikes and of all pixels count.
     spread = np.sqrt(rows) * drive.maximum * (1 if drive.kind == "sign" else 0.6)
+    codes, sampled = rng.integers(0, 2**b + 1, (rows, columns)), None
+    if block.sampled is not None:
+        sampled = np.isin(np.arange(rows) // taps, block.sampled).astype(np.uint8)
+        codes = np.where(sampled[:, None], codes, rng.integers(0, 2, codes.shape) << b)
     return Layer(
         name=name,
         drive=drive,
-        codes=rng.integers(0, 2**b + 1, (rows, columns)),
+        codes=codes,
         probability_bits=b,
         neuron=_neuron(rng, block, spread, rows * drive.maximum),
-        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, reuse=block.reuse),
         noise=NoisePlane(row_bits=row_bits, seed=seed) if b or block.dropout else None,
         window=window,
         pool=block.pool,
         dropout=block.dropout,
+        sampled=sampled,
     )
 
 

@@ -163,11 +163,65 @@ def residual_front(seed: int = 13, **options: Any) -> Network:
     return build(seed, blocks, **{"input_shape": (4, 5, 2), **options})
 
 
+def split_network(seed: int = 14, *, reuse: bool = True, **options: Any) -> Network:
+    """Return sampled rows between others behind a map, whose sums are reused; the first of others.
+
+    In the last layer row groups do not end where sampled rows do.
+    """
+    blocks = (
+        Block(columns=4, kernel=3, bits=0, lanes_in=1, lanes_out=2, pool=MAX),
+        Block(
+            columns=7, bits=2, row_bits=3, sampled=(1, 2, 9, 14), reuse=reuse, lanes_in=3, lanes_out=3
+        ),
+        Block(columns=5, sampled=(2, 5, 6), lanes_in=2, lanes_out=4),
+        Block(columns=4, neuron="logits", bits=3, row_bits=5, sampled=(0, 1, 2)),
+    )
+    return build(seed, blocks, **{"input_shape": (6, 6, 2), **options})
+
+
+def split_pixels(seed: int = 15, **options: Any) -> Network:
+    """Return sums of pixels that are reused, and levels whose sampled rows are sorted."""
+    blocks = (
+        Block(columns=6, neuron="quantised", sampled=(3, 4, 11), reuse=True, lanes_in=4),
+        Block(columns=5, neuron="quantised", bits=2, sampled=(1, 4), lanes_in=2, levels=3),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (1, 13, 1), **options})
+
+
+def split_maps(seed: int = 16, **options: Any) -> Network:
+    """Return convolutions of which the first maps are sampled, of signs and of levels."""
+    conv = partial(Block, kernel=3, padding=1, lanes_in=2)
+    blocks = (
+        conv(columns=5, sampled=(0,), lanes_in=1),
+        conv(columns=4, neuron="quantised", bits=2, sampled=(0, 1, 2)),
+        conv(columns=3, neuron="quantised", sampled=(0, 1), pool=MAX, dropout=drop(1, 2)),
+        Block(columns=4, neuron="logits", bits=0),
+    )
+    return build(seed, blocks, **{"input_shape": (5, 4, 2), **options})
+
+
+def split_spiking(seed: int = 17, **options: Any) -> Network:
+    """Return a spiking network whose currents of certain rows are summed once."""
+    blocks = (
+        Block(columns=6, neuron="spiking", sampled=(0, 1, 2), reuse=True, lanes_in=2),
+        Block(columns=5, neuron="spiking", sampled=(2, 5), bits=2),
+        Block(columns=4, neuron="logits"),
+    )
+    return build(seed, blocks, **{"input_shape": (1, 9, 1), "steps": 3, **options})
+
+
+def unsplit(network: Network) -> Network:
+    """Return `network` with the same codes, all rows of which are sampled."""
+    return replace(network, layers=tuple(layer.all_sampled() for layer in network.layers))
+
+
 def fixed(layer: Layer) -> Layer:
     """Return `layer` with the likelier sign of every weight, in turn where neither is."""
     full = 2**layer.probability_bits
     even = np.indices(layer.codes.shape).sum(axis=0) % 2
     codes = np.where(2 * layer.codes == full, even, 2 * layer.codes > full).astype(np.int64)
+    layer = layer.all_sampled()
     return replace(layer, codes=codes, probability_bits=0, noise=None, dropout=None)
 
 
@@ -251,5 +305,12 @@ CASES: dict[str, Callable[[], Network]] = {
     "skipping-dense": lambda: skipping(dense_network("spiking", steps=3, encoding="rate")),
     "skipping-mixed": lambda: skipping(mixed_network()),
     "skipping-lanes": lambda: skipping(lanes_network(2, 2)),
+    "split": split_network,
+    "split-never": partial(split_network, reseed="never", reuse=False),
+    "split-stratified": partial(split_network, stratified=True, members=5),
+    "split-pixels": split_pixels,
+    "split-maps": split_maps,
+    "split-spiking": split_spiking,
+    "split-spiking-step": partial(split_spiking, resample="step", reseed="never"),
 }
 """A factory for each network; call it to draw it."""

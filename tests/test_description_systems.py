@@ -252,7 +252,7 @@ def test_deterministic_pass(case: str) -> None:
             assert layer.neuron is before.neuron
         # Signs that are never dropped have no zeros to skip.
         skips = before.folding.skip_zeros and layer.drive.kind == "unsigned"
-        folding = replace(before.folding, skip_zeros=skips)
+        folding = replace(before.folding, skip_zeros=skips, reuse=False)
         assert (layer.window, layer.pool, layer.folding) == (before.window, before.pool, folding)
 
 

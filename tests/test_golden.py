@@ -95,7 +95,11 @@ class Plain:
         if ensemble.stratified and member % 2**b > 0:
             return
         assert layer.noise
-        R = [[next(stream) for _ in range(layer.noise.row_bits)] for _ in range(layer.rows)]
+        R = {
+            i: [next(stream) for _ in range(layer.noise.row_bits)]
+            for i in range(layer.rows)
+            if layer.sampled is None or layer.sampled[i]
+        }
         C = [[next(stream) for _ in range(b)] for _ in range(layer.columns)]
         D = []
         if layer.dropout:
@@ -114,7 +118,8 @@ class Plain:
             b = layer.probability_bits
             if D and D[i // layer.taps]:
                 return 0
-            for t in range(b):
+            # Rows that are not sampled have no words, and need none.
+            for t in range(b if i in R else 0):
                 assert layer.noise
                 bit = R[i][(j * b + t) % layer.noise.row_bits] ^ C[j][t]
                 if self.network.ensemble.stratified:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -24,7 +25,7 @@ class Memories:
     """What surrounds a crossbar: a vector and a filling of noise, in words as the memories give.
 
     Of a masked layer's rows, many carry 0; of one that skips zeros, almost all, and everything in
-    one vector.
+    one vector. Words hold rows in the layer's order; of certain rows, too, noise is random.
     """
 
     def __init__(self, layer: Layer, rng: np.random.Generator) -> None:
@@ -37,6 +38,9 @@ class Memories:
             self.drives *= rng.integers(0, 2, layer.rows)
         elif layer.folding.skip_zeros:
             elements *= rng.random(layer.rows) < rng.choice([0, 0.2])
+        order = layer.row_order
+        elements = np.where(order >= 0, elements[order], int(signs))
+        self.drives = np.where(order >= 0, self.drives[order], 0)
         self.driven = [packed(group, 1) for group in groups(self.drives != 0, lanes_in, 0)]
         self.words = [
             packed(np.array(group) >> plane & 1, 1)
@@ -62,18 +66,27 @@ class Memories:
         columns = self.column_bits[column_group * lanes_out : (column_group + 1) * lanes_out]
         return packed(columns.T.ravel(), 1)
 
-    def sums(self) -> list[dict[str, Any]]:
-        """Return what the crossbar must offer; columns beyond the layer's have weight -1."""
+    def sums(self, certain: bool | None) -> list[dict[str, Any]]:
+        """Return what the crossbar must offer; columns beyond the layer's have weight -1.
+
+        certain : where sums are reused, which rows are read.
+        """
         layer = self.layer
-        columns = len(self.column_bits)
-        codes = np.zeros((layer.rows, columns), int)
-        codes[:, : layer.columns] = layer.codes
-        u = words(self.row_bits[: layer.rows], self.column_bits) if layer.probability_bits else 0
-        y = self.drives @ weights(codes, u).astype(int)
+        columns, order = len(self.column_bits), layer.row_order
+        codes = np.zeros((len(order), columns), int)
+        codes[order >= 0, : layer.columns] = layer.codes[order[order >= 0]]
+        u = words(self.row_bits, self.column_bits) if layer.probability_bits else 0
+        drives = self.drives
+        if certain is not None:
+            behind = np.arange(len(order)) >= layer.sampled_groups * layer.folding.lanes_in
+            drives = np.where(behind == certain, drives, 0)
+        y = drives @ weights(codes, u).astype(int)
         counted = layer.drive.kind == "unsigned" or layer.masked
-        driven = int(np.abs(self.drives).sum())
+        driven = int(np.abs(drives).sum())
         agreeing = groups((y + driven) // 2, layer.folding.lanes_out, 0)
         extra = {"driven": driven} if counted else {}
+        if certain is not None:
+            extra["certain"] = int(certain)
         return [{"agreeing": group, **extra} for group in agreeing]
 
 
@@ -82,10 +95,13 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
     dut = Crossbar(layer)
     rng = np.random.default_rng(12)
     memories = [Memories(layer, rng) for _ in range(12 if stall else 3)]
+    # Where sums are reused, those of the certain rows are read first, and the others twice.
+    passes = [True, False, False] if layer.folding.reuse else [None]
+    passed = [*product(memories, passes)]
     jitter, wait = Random(13), stalls(stall)
 
     async def answer(ctx: Any) -> None:
-        for memory in memories:
+        for memory, certain in passed:
             for _ in range(wait()):
                 ctx.set(dut.valid, 0)
                 _, _, enable = await ctx.tick().sample(dut.enable)
@@ -95,6 +111,8 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
                     if layer.masked:
                         ctx.set(dut.driven, jitter.getrandbits(len(dut.driven)))
             ctx.set(dut.valid, 1)
+            if certain is not None:
+                ctx.set(dut.certain, certain)
             over = 0
             while not over:
                 if layer.folding.skip_zeros:
@@ -114,20 +132,20 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
 
     async def stand_still(ctx: Any) -> None:
         """Check that nothing is asked for while sums wait."""
-        expected, before = len(memories) * layer.column_groups, None
+        expected, before = len(passed) * layer.column_groups, None
         while expected:
-            _, _, valid, ready, *outputs = await ctx.tick().sample(
-                dut.o.valid, dut.o.ready, dut.vector_address, dut.row_group, dut.column_group,
+            _, _, valid, ready, asked, *outputs = await ctx.tick().sample(
+                dut.o.valid, dut.o.ready, dut.valid, dut.vector_address, dut.row_group, dut.column_group,
                 dut.enable, dut.done,
             )  # fmt: skip
             waits = valid and not ready
             assert outputs[-2] == (not waits)
             assert not (waits and outputs[-1])
             assert before in (None, outputs[:3])
-            before = outputs[:3] if waits else None
+            before = outputs[:3] if waits and asked else None
             expected -= valid and ready
 
-    sums = [item for memory in memories for item in memory.sums()]
+    sums = [item for memory, certain in passed for item in memory.sums(certain)]
     return play(
         dut,
         answer,
@@ -158,17 +176,31 @@ CROSSBARS = {
     "masked-eight-bits": dense(6, 5, 4, 3, b=8, k=13, dropout=HALF),
 }
 
+SPLIT = {
+    "first-rows": dense(11, 7, 3, 3, b=2, k=3, sampled=range(4)),
+    "scattered": dense(11, 7, 3, 3, b=2, k=5, sampled=(1, 4, 7, 8)),
+    "scattered-planes": dense(10, 5, 4, 2, bits=3, sampled=(9,)),
+    "eight-bits-split": dense(6, 5, 2, 3, b=8, k=13, sampled=(0, 3)),
+    "masked-split": dense(9, 5, 2, 2, sampled=range(3), dropout=HALF),
+    "one-group": dense(5, 4, 5, 4, sampled=(0, 1)),
+}
+REUSED = {
+    "reused": dense(11, 7, 3, 3, b=2, k=3, sampled=(1, 4, 7, 8), reuse=True),
+    "reused-planes": dense(10, 5, 4, 2, bits=3, sampled=(0,), reuse=True),
+    "reused-first-rows": dense(12, 4, 4, 4, sampled=range(5), reuse=True),
+}
 SKIPPING = {
     "skipped-spikes": dense(18, 7, 4, 3, bits=1, skips=True),
     "skipped-planes": dense(18, 5, 4, 2, bits=4, b=2, k=5, skips=True),
+    "skipped-split": dense(18, 7, 4, 3, bits=2, b=2, skips=True, sampled=range(6)),
     "skipped-single-group": dense(4, 5, 4, 2, bits=2, skips=True),
 }
 
 
 @pytest.mark.parametrize("stall", [0, 4], ids=["full-rate", "stalls"])
-@pytest.mark.parametrize("case", CROSSBARS | SKIPPING)
+@pytest.mark.parametrize("case", CROSSBARS | SKIPPING | SPLIT | REUSED)
 def test_sums(case: str, stall: int) -> None:
-    crossbar((CROSSBARS | SKIPPING)[case], stall)
+    crossbar((CROSSBARS | SKIPPING | SPLIT | REUSED)[case], stall)
 
 
 @pytest.mark.slow
@@ -205,9 +237,9 @@ def test_extreme_sums(bits: int, b: int, extreme: int) -> None:
     run(dut, answer, reader(dut.o, [{"agreeing": a, **extra} for a in agreeing], 0))
 
 
-@pytest.mark.parametrize("case", CROSSBARS)
+@pytest.mark.parametrize("case", CROSSBARS | SPLIT | REUSED)
 def test_sums_come_at_the_stated_cycles(case: str) -> None:
-    layer = CROSSBARS[case]
+    layer = (CROSSBARS | SPLIT | REUSED)[case]
     dut = Crossbar(layer)
     offered, done = [], []
     cycles = crossbar_cycles(layer)

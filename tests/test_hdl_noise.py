@@ -177,11 +177,20 @@ def noise_plane(
                     continue
                 got = lane_words(layer, ctx.get(dut.row_noise), ctx.get(dut.column_noise))
                 top, left = np.multiply(place, (layer.folding.lanes_in, layer.folding.lanes_out))
-                want = u[top : top + len(got), left : left + len(got[0])]
-                seen = got[: len(want), : len(want[0])]
+                lanes, numbers = sampled_lanes(layer, top)
+                want = u[numbers, left : left + len(got[0])]
+                seen = got[lanes, : want.shape[1]]
                 assert (seen == want).all(), where
 
     return play(dut, read)
+
+
+def sampled_lanes(layer: Layer, top: int) -> tuple[list[int], list[int]]:
+    """Return which lanes of the row group from `top` on hold sampled rows, and which rows."""
+    held = layer.row_order[top : top + layer.folding.lanes_in].tolist()
+    sampled = np.ones(layer.rows) if layer.sampled is None else layer.sampled
+    found = [(lane, row) for lane, row in enumerate(held) if row >= 0 and sampled[row]]
+    return [lane for lane, _ in found], [row for _, row in found]
 
 
 def lane_words(layer: Layer, row_noise: int, column_noise: int) -> np.ndarray[Any, Any]:

@@ -21,6 +21,7 @@ import test_hdl_noise as noise
 import test_hdl_pool as pool
 import test_hdl_quantised as quantised
 import test_hdl_spiking as spiking
+import test_hdl_split as split
 import test_hdl_systems as systems
 import test_pruning as pruning
 import test_residual as residual
@@ -156,6 +157,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     **pruning.BLOCKS,
     **quantised.BLOCKS,
     **spiking.BLOCKS,
+    **split.BLOCKS,
 }
 
 # Whole data paths take minutes to compile.

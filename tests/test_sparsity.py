@@ -223,6 +223,9 @@ def test_command(model: Path, tmp_path: Path) -> None:
     assert 0.1 < after["sampled_weights"] / before["sampled_weights"] <= 0.14
     assert after["cycles_per_image"] == image_cycles(sparse)
     assert [each["after"] for each in told["layers"]] == [*map(sampled_weights, sparse.layers)]
+    whole = told["yardstick"]
+    assert whole["weight_bits"] == 9 * (784 * 8 + 8 * 10)
+    assert told["ratios"]["weight_bits"] == whole["weight_bits"] / after["weight_bits"]
     assert sparse.figures["sparsified"]["budget"] == 0.14
     ran = CliRunner().invoke(sparsify_command.command, arguments, catch_exceptions=False)
     assert re.search(r"sampled weights +6,3\d\d +[68]\d\d\n", ran.stdout), ran.stdout

@@ -23,7 +23,8 @@ def summary(network: Network) -> dict[str, Any]:
     """Return all that `bbnn info --json` tells of `network`.
 
     codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where
-    zeros are skipped; a map has a vector for each position. dropout : its decisions per member, and
+    zeros are skipped; a map has a vector for each position. cycles_once : of the pass before all
+    members, where sums are reused. sampled_rows : for which random bits are drawn. dropout : its decisions per member, and
     those that dropping every row by itself would take. run_per : "image" before the first
     ensembling layer, "member" from there on. weight_bits : size of the weight memory. noise_bits :
     drawn by one filling of the noise plane.
@@ -79,6 +80,8 @@ def _layer(layer: Layer, run_per: str) -> dict[str, Any]:
         "lanes_out": layer.folding.lanes_out,
         "skip_zeros": layer.folding.skip_zeros,
         "cycles": pass_cycles(layer),
+        "cycles_once": pass_cycles(layer, certain=True) if layer.folding.reuse else 0,
+        "sampled_rows": layer.sampled_rows if layer.probability_bits else 0,
         "run_per": run_per,
         "probability_bits": layer.probability_bits,
         "codes": {
@@ -120,13 +123,14 @@ def show(told: dict[str, Any], console: Console) -> None:
 
 def _crossbar(layer: dict[str, Any]) -> dict[str, str]:
     drive = layer["drive"]
+    once = f", {layer['cycles_once']:,} once" if layer["cycles_once"] else ""
     return {
         "layer": layer["name"],
         "rows x columns": f"{layer['rows']} x {layer['columns']}",
         "drive": "sign" if drive["kind"] == "sign" else f"{drive['bits']} planes",
         "neuron": layer["neuron"],
         "lanes": f"{layer['lanes_in']} x {layer['lanes_out']}",
-        "cycles": f"{'at most ' * layer['skip_zeros']}{layer['cycles']:,}",
+        "cycles": f"{'at most ' * layer['skip_zeros']}{layer['cycles']:,}{once}",
         "run per": layer["run_per"],
     }
 
@@ -150,6 +154,7 @@ def _weights(layer: dict[str, Any]) -> dict[str, str]:
         "layer": layer["name"],
         "b": str(layer["probability_bits"]),
         **{value: _share(part, count) for value, part in layer["codes"].items()},
+        "rows sampled": f"{layer['sampled_rows']:,}",
         "weight bits": f"{layer['weight_bits']:,}",
         "noise bits": f"{layer['noise_bits']:,}",
     }

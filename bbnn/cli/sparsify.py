@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from bbnn import data
@@ -18,8 +19,20 @@ from bbnn.errors import require, require_int
 from bbnn.folding import estimate
 from bbnn.model_file import load, save_network
 from bbnn.schedule import image_cycles
-from bbnn.sparsity import operations, randomness, sampled_weights, sparsify
+from bbnn.sparsity import (
+    fully_stochastic,
+    operations,
+    randomness,
+    sampled_weights,
+    sparsify,
+    split,
+)
 from golden.evaluation import evaluate
+
+BLOCK_RAM_BITS = 18 * 1024
+"""Bits of half a block RAM, parity's included."""
+LUT_BITS = 64
+"""Bits of memory that count as a LUT, since a 6-input one holds so many."""
 
 
 @click.command()
@@ -43,6 +56,12 @@ from golden.evaluation import evaluate
     help="Test images [the sample of the set whose classes MODEL names].",
 )
 @click.option("--images", "count", type=int, help="Take the first so many of each set [all].")
+@click.option(
+    "--synth",
+    "part",
+    metavar="PART",
+    help="Synthesize the new model and the yardstick for this FPGA part: minutes each.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
@@ -52,20 +71,27 @@ def command(
     output: Path | None,
     dataset: str | None,
     count: int | None,
+    part: str | None,
     as_json: bool,
 ) -> None:
     """Fix the weights of MODEL that are least worth sampling, and compare the two networks.
 
     Layers at the front that are hardly random are fixed whole and run once an image; in the others
-    the rows of largest variance stay random. AUROC is by entropy, against the first set of
-    strangers that `bbnn evaluate` takes. LUTs and block RAMs are estimates.
+    the rows of largest variance stay random, apart from the others. AUROC is by entropy, against
+    the first set of strangers that `bbnn evaluate` takes. LUTs and block RAMs are estimates, unless
+    synthesized. The yardstick, "8 bits", has the same layers and lanes with every weight random.
 
     Example: bbnn sparsify models/fashion-mlp.safetensors --budget 0.14 -o build/sparse.safetensors
     """
     if output is not None:
         require(output.parent.is_dir(), "--output", "a file in an existing folder", str(output))
+    if part is not None:
+        from boards.parts import part_named
+
+        part_named(part)
     network = load(model)
-    sparse = sparsify(network, budget, delta, start)
+    sparse = split(sparsify(network, budget, delta, start))
+    yardstick = fully_stochastic(network)
     dataset = dataset or labelled_sample(network)
     images, labels = data.load(dataset)
     require_shape(network, dataset, images)
@@ -87,6 +113,11 @@ def command(
         output = Path("build") / f"{sparse.name}.safetensors"
         output.parent.mkdir(exist_ok=True)
     save_network(sparse, output)
+    columns["yardstick"] = costs(yardstick)
+    if part is not None:
+        for name, each in (("after", sparse), ("yardstick", yardstick)):
+            columns[name] |= synthesized(each, part, output.with_suffix("") / name)
+    columns["ratios"] = ratios(columns["yardstick"], columns["after"])
     told = {
         "model": str(output),
         "network": sparse.name,
@@ -129,6 +160,23 @@ def costs(network: Network) -> dict[str, Any]:
     }
 
 
+def synthesized(network: Network, part: str, folder: Path) -> dict[str, float]:
+    """Return what Yosys needs for a network: LUTs, bits of block RAMs, both as area."""
+    from boards.synthesis import synthesize
+    from hdl.generate import generate
+
+    with Status(f"synthesis of {network.name}", console=Console(stderr=True)):
+        verilog = generate(network, folder)
+        found = synthesize(verilog, network.name, part, folder / "synthesis")
+    lut, bits = found.lut + found.lutram, BLOCK_RAM_BITS * (2 * found.bram36 + found.bram18)
+    return {"lut": lut, "block_ram_bits": bits, "area_in_lut": lut + bits / LUT_BITS}
+
+
+def ratios(yardstick: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    """Return how many times less the new network takes, of all that is counted for both."""
+    return {key: yardstick[key] / after[key] for key in yardstick if after.get(key)}
+
+
 def show(told: dict[str, Any], console: Console) -> None:
     """Print both networks side by side, and where the sampled weights are."""
     console.print(
@@ -140,6 +188,15 @@ def show(told: dict[str, Any], console: Console) -> None:
         name = {"nll": "NLL", "ece": "ECE", "auroc": "AUROC"}.get(key, key.replace("_", " "))
         compared.add_row(name, *(_figure(key, each) for each in (before, told["after"][key])))
     console.print(compared)
+    measured = Table(box=None, pad_edge=False, header_style="bold")
+    measured.add_column("")
+    for heading in ("every weight random, 8 bits", "after", "ratio"):
+        measured.add_column(heading, justify="right")
+    for key, ratio in told["ratios"].items():
+        whole, after = (_figure(key, told[name][key]) for name in ("yardstick", "after"))
+        measured.add_row(key.replace("_", " "), whole, after, f"{ratio:.2f}")
+    console.print()
+    console.print(measured)
     layers = _table("sampled weights of", "randomness")
     for each in told["layers"]:
         counts = (f"{each[when]:,}" for when in ("before", "after"))

@@ -40,7 +40,7 @@ def likelier(layer: Layer) -> NDArray[np.bool_]:
 
 
 def _fixed(layer: Layer) -> Layer:
-    neuron = layer.neuron
+    layer, neuron = layer.all_sampled(), layer.neuron
     # Without dropout, signs are never 0.
     skips = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
     return replace(

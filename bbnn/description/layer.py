@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from bbnn.description.checks import (
     require_identifier,
     require_integers,
     require_range,
+    require_vector,
 )
 from bbnn.description.neurons import Logits, Neuron, Quantised, Spiking, Threshold
 from bbnn.errors import require, require_int
@@ -141,11 +142,14 @@ class Folding:
     skip_zeros : spend no cycle on a row group that drives nothing in a bit plane (docs/design.md).
         Results are the same. Of unsigned drives, or where maps are dropped; a window of signs
         always meets the map, padding or not.
+    reuse : sum the rows that are not sampled once an input, for all members. Results are the same.
+        Of a fully connected first ensembling layer, without dropout and without skipped zeros.
     """
 
     lanes_in: int
     lanes_out: int
     skip_zeros: bool = False
+    reuse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,6 +177,10 @@ class Layer:
     noise : None exactly if b is 0 and there is no dropout.
     window : cuts the rows out of a map. pool : of the neurons' outputs. dropout : of input maps.
     adds : name of an earlier layer; its outputs are added to this one's, which have the same shape.
+    sampled : which rows are sampled, 0 or 1 each, shape (rows,), some but not all; None for all.
+        The others are certain, code 0 or 2**b: no random bits are drawn for them, and a single bit
+        of their codes is stored. Anywhere in a plain fully connected layer, which then sorts its
+        inputs; of a convolution, or with dropout or skipped zeros, the first maps.
     """
 
     name: str
@@ -186,6 +194,7 @@ class Layer:
     pool: Pool | None = None
     dropout: SpatialDropout | None = None
     adds: str | None = None
+    sampled: Integers | None = None
 
     @property
     def rows(self) -> int:
@@ -198,9 +207,45 @@ class Layer:
         return int(self.codes.shape[1])
 
     @property
+    def sampled_rows(self) -> int:
+        """Rows for which random bits are drawn, if there are any."""
+        return self.rows if self.sampled is None else int(np.count_nonzero(self.sampled))
+
+    def all_sampled(self) -> Layer:
+        """Return the layer with all rows sampled: the same probabilities, other draws."""
+        return replace(self, sampled=None, folding=replace(self.folding, reuse=False))
+
+    @property
+    def sorts(self) -> bool:
+        """Whether sampled rows have others before them, so that its inputs must be sorted."""
+        return self.sampled is not None and not self.sampled[: self.sampled_rows].all()
+
+    @property
+    def row_order(self) -> Integers:
+        """The rows as row groups hold them, sampled ones first; -1 where a group holds none.
+
+        Where inputs are sorted, the two kinds share no group; else certain rows fill the last
+        group of the sampled ones.
+        """
+        parts = [np.arange(self.rows)]
+        if self.sampled is not None and self.sorts:
+            parts = [np.flatnonzero(self.sampled), np.flatnonzero(self.sampled == 0)]
+        lanes = self.folding.lanes_in
+        filled = [np.pad(part, (0, -len(part) % lanes), constant_values=-1) for part in parts]
+        return np.concatenate(filled)
+
+    @property
+    def sampled_groups(self) -> int:
+        """Row groups that hold sampled rows: the first ones."""
+        return -(-self.sampled_rows // self.folding.lanes_in)
+
+    @property
     def row_groups(self) -> int:
         """Cycles to read every row once."""
-        return -(-self.rows // self.folding.lanes_in)
+        lanes = self.folding.lanes_in
+        if self.sorts:
+            return self.sampled_groups - (self.sampled_rows - self.rows) // lanes
+        return -(-self.rows // lanes)
 
     @property
     def column_groups(self) -> int:
@@ -269,7 +314,7 @@ class Layer:
     @property
     def weight_bits(self) -> int:
         """Bits of the code memory."""
-        return int(self.codes.size) * (self.probability_bits + 1)
+        return (self.rows + self.sampled_rows * self.probability_bits) * self.columns
 
     @property
     def noise_bits(self) -> int:
@@ -277,7 +322,7 @@ class Layer:
         if self.noise is None:
             return 0
         dropping = self.maps * self.dropout.bits if self.dropout else 0
-        weighing = self.rows * self.noise.row_bits + self.columns * self.probability_bits
+        weighing = self.sampled_rows * self.noise.row_bits + self.columns * self.probability_bits
         return weighing + dropping
 
     def __post_init__(self) -> None:
@@ -301,6 +346,7 @@ class Layer:
         require(zeros or not skips, where, wanted, skips)
         self._require_noise()
         self._require_window()
+        self._require_sampled()
         self.neuron.check(self.columns, self.reach)
 
     def _require_noise(self) -> None:
@@ -312,6 +358,32 @@ class Layer:
         if self.noise is not None:
             most = 64 if self.probability_bits else 0
             require_int("noise.row_bits", self.noise.row_bits, self.probability_bits, most)
+
+    def _require_sampled(self) -> None:
+        reuse = self.folding.reuse
+        where = f"folding.reuse ({self.name})"
+        require(isinstance(reuse, bool), where, "true or false", reuse)
+        if self.sampled is None:
+            require(not reuse, where, "false where all rows are sampled alike", reuse)
+            return
+        require_vector("sampled", self.sampled, self.rows, 0, 1)
+        require(self.probability_bits > 0, "sampled", "None where probability_bits is 0", "set")
+        some = 0 < self.sampled_rows < self.rows
+        require(some, "sampled", "set for some rows but not all", f"{self.sampled_rows} rows")
+        codes = self.codes[self.sampled == 0]
+        certain = (codes == 0) | (codes == 2**self.probability_bits)
+        wanted = f"0 or {2**self.probability_bits} in the rows that are not sampled"
+        require(bool(certain.all()), "codes", wanted, codes[~certain].flat[:1].tolist())
+        whole = (self.sampled.reshape(-1, self.taps) == self.sampled[:: self.taps, None]).all()
+        require(bool(whole), "sampled", "the same for all rows of a map", "different ones")
+        plain = self.window is None and self.dropout is None and not self.folding.skip_zeros
+        wanted = "the first maps of a convolution, or where maps are dropped or zeros skipped"
+        require(plain or not self.sorts, "sampled", wanted, "others")
+        if reuse:
+            wanted = "false but for a fully connected layer without dropout and skipped zeros"
+            require(plain, where, wanted, reuse)
+            wanted = "false where row groups of lanes_in rows all hold sampled rows"
+            require(self.row_groups > self.sampled_groups, where, wanted, reuse)
 
     def _require_window(self) -> None:
         if self.window is None:

@@ -146,6 +146,7 @@ class Network:
         self._require_ensemble()
         require_shortcuts(self.layers, self.first_ensembling)
         self._require_layers_join()
+        self._require_rows()
         columns = self.layers[-1].columns
         require(len(self.classes) == columns, "classes", f"{columns} names", self.classes)
         for index, text in enumerate(self.classes):
@@ -209,6 +210,18 @@ class Network:
         dense = self.layers[0].window is None
         require(dense, "input_rows", "absent where the first layer is a convolution", rows)
         return (1, len(rows), 1), "the places of input_rows"
+
+    def _require_rows(self) -> None:
+        """Raise `InputError` where sums cannot be reused, or inputs not be sorted."""
+        rated = self.encoding == "rate"
+        for index, layer in enumerate(self.layers):
+            held = index == self.first_ensembling and not rated
+            where = f"layers[{index}].folding.reuse ({layer.name})"
+            wanted = "false but for the first ensembling layer, its inputs the same in all steps"
+            require(held or not layer.folding.reuse, where, wanted, True)
+            sorts = rated and index == 0 and layer.sorts
+            where = f"layers[{index}].sampled"
+            require(not sorts, where, "the first rows where pixels become spikes", "others")
 
     def _require_neurons(self) -> None:
         last = len(self.layers) - 1

@@ -89,7 +89,7 @@ def _coins(layer: Layer) -> Layer:
     if layer.probability_bits == 0:
         return layer
     half = np.full_like(layer.codes, 2 ** (layer.probability_bits - 1))
-    return replace(layer, codes=half, dropout=None)
+    return replace(layer.all_sampled(), codes=half, dropout=None)
 
 
 def _of_layer(drawn: Iterator[NDArray[np.float32]]) -> dict[str, Sum]:
