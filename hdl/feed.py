@@ -29,9 +29,10 @@ class Feed(wiring.Component):
     """Hold a layer's input and offer it, vector by vector, as often as it is to be read.
 
     Two registers at the input, so that no ready signal runs through more than one layer. A dense
-    layer's vector waits in the replay buffer, which sorts it where sampled rows lie between others. A convolution's map waits in the line buffer, and the
-    replay buffer holds the window of one position; beats of pixels are cut before it, as they may
-    hold parts of two. A dense layer whose pixels become spikes holds them as a map of one position.
+    layer's vector waits in the replay buffer, which sorts it where sampled rows lie between others.
+    A convolution's map waits in the line buffer, and the replay buffer holds the window of one
+    position; beats of pixels are cut before it, as they may hold parts of two. A dense layer whose
+    pixels become spikes holds them as a map of one position.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bbnn.description import Layer, Network
+from bbnn.description import Network
 from bbnn.errors import InputError, require
 from bbnn.interface import as_json
 from bbnn.interface_document import markdown
@@ -47,8 +47,9 @@ def generate(network: Network, folder: Path) -> Path:
     """Write the core of `network` to `folder`; return the path of its Verilog file.
 
     Beside ``NAME.v`` there are ``memory/LAYER_codes.hex``, the code memories as the Verilog holds
-    them, a word a line, with ``memory/LAYER_fractions.hex`` where only some rows are sampled, ``interface.md`` and ``manifest.json``. Each file appears whole or not at
-    all, and not again if it would be the same.
+    them, a word a line, with ``memory/LAYER_fractions.hex`` where only some rows are sampled,
+    ``interface.md`` and ``manifest.json``. Each file appears whole or not at all, and not again if
+    it would be the same.
     """
     files = {f"{network.name}.v": verilog_text(network)}
     for layer in network.layers:

@@ -171,7 +171,13 @@ def split_network(seed: int = 14, *, reuse: bool = True, **options: Any) -> Netw
     blocks = (
         Block(columns=4, kernel=3, bits=0, lanes_in=1, lanes_out=2, pool=MAX),
         Block(
-            columns=7, bits=2, row_bits=3, sampled=(1, 2, 9, 14), reuse=reuse, lanes_in=3, lanes_out=3
+            columns=7,
+            bits=2,
+            row_bits=3,
+            sampled=(1, 2, 9, 14),
+            reuse=reuse,
+            lanes_in=3,
+            lanes_out=3,
         ),
         Block(columns=5, sampled=(2, 5, 6), lanes_in=2, lanes_out=4),
         Block(columns=4, neuron="logits", bits=3, row_bits=5, sampled=(0, 1, 2)),

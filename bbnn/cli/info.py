@@ -24,8 +24,8 @@ def summary(network: Network) -> dict[str, Any]:
 
     codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where
     zeros are skipped; a map has a vector for each position. cycles_once : of the pass before all
-    members, where sums are reused. sampled_rows : for which random bits are drawn. dropout : its decisions per member, and
-    those that dropping every row by itself would take. run_per : "image" before the first
+    members, where sums are reused. sampled_rows : for which random bits are drawn. dropout : its
+    decisions per member, and those that dropping every row by itself would take. run_per : "image" before the first
     ensembling layer, "member" from there on. weight_bits : size of the weight memory. noise_bits :
     drawn by one filling of the noise plane.
     """

@@ -29,7 +29,6 @@ from bbnn.sparsity import (
 )
 from golden.evaluation import evaluate
 
-
 BLOCK_RAM_BITS = 18 * 1024
 """Bits of half a block RAM, parity's included."""
 LUT_BITS = 64
