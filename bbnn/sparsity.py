@@ -9,6 +9,7 @@ input map is. Whatever is not to be sampled is snapped to the likelier sign (doc
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from bbnn.description import (
     source_of,
 )
 from bbnn.errors import require
+from bbnn.schedule import noise_words
 
 FRONT = 0.05
 """The layers clamped at the front hold at most this share of the network's randomness."""
@@ -123,6 +125,7 @@ def split(network: Network) -> Network:
         plain = layer.window is None and layer.dropout is None and not layer.folding.skip_zeros
         if not plain or held:
             maps = np.arange(layer.maps) <= np.flatnonzero(maps).max()
+        maps = _evened(layer, maps)
         if maps.all():
             layers[index] = layer
             continue
@@ -215,6 +218,20 @@ def _can_permute(network: Network, index: int) -> bool:
     sources = [source_of(layers[: number + 1]) for number in range(len(layers))]
     shared = before.adds is not None or index - 1 in sources
     return before.columns == network.layers[index].maps and not shared
+
+
+def _evened(layer: Layer, maps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the maps to be sampled with a few more, certain ones, so that drawing stays fast.
+
+    What is drawn a cycle divides what all rows draw (``bbnn.schedule.noise_step``).
+    """
+    assert layer.noise is not None
+    words = [size for sides in noise_words(layer).values() for size in sides]
+    common = gcd(*words)
+    maps = maps.copy()
+    while np.count_nonzero(maps) * layer.taps * layer.noise.row_bits % common:
+        maps[np.argmin(maps)] = True
+    return maps
 
 
 def _permuted(layer: Layer, order: Rows) -> Layer:

@@ -135,8 +135,8 @@ def crossbar(layer: Layer, stall: int = 3, *, must_stall: bool = True) -> Record
         expected, before = len(passed) * layer.column_groups, None
         while expected:
             _, _, valid, ready, asked, *outputs = await ctx.tick().sample(
-                dut.o.valid, dut.o.ready, dut.valid, dut.vector_address, dut.row_group, dut.column_group,
-                dut.enable, dut.done,
+                dut.o.valid, dut.o.ready, dut.valid, dut.vector_address, dut.row_group,
+                dut.column_group, dut.enable, dut.done,
             )  # fmt: skip
             waits = valid and not ready
             assert outputs[-2] == (not waits)

@@ -272,8 +272,8 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     ),
     "kept_columns": (
         lambda: [columns(KEPT["pixels"], stall) for stall in (3, 0)],
-        r"(\S+) = held\[60\] \?",
-        r"\1 = ~held[60] ?",
+        r"= held\[60\] \?",
+        "= ~held[60] ?",
     ),
     "split_layer": (
         lambda: [layer(split_network(), 1, 2, stall) for stall in (3, 0)],

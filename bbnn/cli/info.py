@@ -22,12 +22,12 @@ from bbnn.schedule import pass_cycles
 def summary(network: Network) -> dict[str, Any]:
     """Return all that `bbnn info --json` tells of `network`.
 
-    codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where
-    zeros are skipped; a map has a vector for each position. cycles_once : of the pass before all
-    members, where sums are reused. sampled_rows : for which random bits are drawn. dropout : its
-    decisions per member, and those that dropping every row by itself would take. run_per : "image" before the first
-    ensembling layer, "member" from there on. weight_bits : size of the weight memory. noise_bits :
-    drawn by one filling of the noise plane.
+    codes : how many weights are -1, stochastic and +1. cycles : of one vector, at most where zeros
+    are skipped; a map has a vector for each position. cycles_once : of the pass before all members,
+    where sums are reused. sampled_rows : for which random bits are drawn. dropout : its decisions
+    per member, and those that dropping every row by itself would take. run_per : "image" before the
+    first ensembling layer, "member" from there on. weight_bits : size of the weight memory.
+    noise_bits : drawn by one filling of the noise plane.
     """
     first = network.first_ensembling
     layers = [

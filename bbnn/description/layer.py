@@ -12,9 +12,9 @@ from bbnn.description.checks import (
     require_identifier,
     require_integers,
     require_range,
-    require_vector,
 )
 from bbnn.description.neurons import Logits, Neuron, Quantised, Spiking, Threshold
+from bbnn.description.rows import require_rows
 from bbnn.errors import require, require_int
 
 MAX_PROBABILITY_BITS = 8
@@ -346,7 +346,7 @@ class Layer:
         require(zeros or not skips, where, wanted, skips)
         self._require_noise()
         self._require_window()
-        self._require_sampled()
+        require_rows(self)
         self.neuron.check(self.columns, self.reach)
 
     def _require_noise(self) -> None:
@@ -358,32 +358,6 @@ class Layer:
         if self.noise is not None:
             most = 64 if self.probability_bits else 0
             require_int("noise.row_bits", self.noise.row_bits, self.probability_bits, most)
-
-    def _require_sampled(self) -> None:
-        reuse = self.folding.reuse
-        where = f"folding.reuse ({self.name})"
-        require(isinstance(reuse, bool), where, "true or false", reuse)
-        if self.sampled is None:
-            require(not reuse, where, "false where all rows are sampled alike", reuse)
-            return
-        require_vector("sampled", self.sampled, self.rows, 0, 1)
-        require(self.probability_bits > 0, "sampled", "None where probability_bits is 0", "set")
-        some = 0 < self.sampled_rows < self.rows
-        require(some, "sampled", "set for some rows but not all", f"{self.sampled_rows} rows")
-        codes = self.codes[self.sampled == 0]
-        certain = (codes == 0) | (codes == 2**self.probability_bits)
-        wanted = f"0 or {2**self.probability_bits} in the rows that are not sampled"
-        require(bool(certain.all()), "codes", wanted, codes[~certain].flat[:1].tolist())
-        whole = (self.sampled.reshape(-1, self.taps) == self.sampled[:: self.taps, None]).all()
-        require(bool(whole), "sampled", "the same for all rows of a map", "different ones")
-        plain = self.window is None and self.dropout is None and not self.folding.skip_zeros
-        wanted = "the first maps of a convolution, or where maps are dropped or zeros skipped"
-        require(plain or not self.sorts, "sampled", wanted, "others")
-        if reuse:
-            wanted = "false but for a fully connected layer without dropout and skipped zeros"
-            require(plain, where, wanted, reuse)
-            wanted = "false where row groups of lanes_in rows all hold sampled rows"
-            require(self.row_groups > self.sampled_groups, where, wanted, reuse)
 
     def _require_window(self) -> None:
         if self.window is None:
