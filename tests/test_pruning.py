@@ -66,7 +66,7 @@ def sifted(case: str, stall: int) -> Recording:
 BLOCKS = {
     "sift": (
         lambda: [sifted("rest", stall) for stall in (3, 0)],
-        r"full = (\S+) >= ",
+        r"full = (.+) >= ",
         r"full = \1 > ",
     ),
 }
