@@ -65,7 +65,7 @@ def sifted(case: str, stall: int) -> Recording:
 
 BLOCKS = {
     "sift": (
-        lambda: [sifted("rest", stall) for stall in (3, 0)],
+        lambda: [sifted("some", stall) for stall in (3, 0)],
         r"full = (.+) >= ",
         r"full = \1 > ",
     ),
