@@ -65,8 +65,8 @@ def sifted(case: str, stall: int) -> Recording:
 
 BLOCKS = {
     "sift": (
-        lambda: [sifted("rest", stall) for stall in (3, 0)],
-        r"full = (\S+) >= ",
+        lambda: [sifted("some", stall) for stall in (3, 0)],
+        r"full = (.+) >= ",
         r"full = \1 > ",
     ),
 }
