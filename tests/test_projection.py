@@ -183,6 +183,10 @@ def test_scaling_is_monotone_and_agrees_with_the_corrigendum() -> None:
     assert energy_at(32, 0.9) == pytest.approx(0.4571, abs=1e-4)
     assert energy_at(65, 1.3) == pytest.approx(2.604, abs=1e-3)
     assert energy_at(32, 0.9) / energy_at(65, 1.3) == pytest.approx(0.1755, abs=1e-4)
+    # By hand, at nominal voltages.
+    nominal = {45: 0.8612, 20: 0.2008, 14: 0.0962}
+    for node, value in nominal.items():
+        assert energy_at(node, ENERGY[node][1]) == pytest.approx(value, abs=1e-4)
     for node in (5, 130):
         with pytest.raises(InputError, match=r"--node must be in 7\.\.90 nm"):
             Prices(node)
