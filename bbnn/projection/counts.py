@@ -133,9 +133,15 @@ def _layer(network: Network, index: int, members: int, mode: Mode) -> Work:
     fixed_copies = 1 if shared else copies
     planes, columns, positions = layer.drive.bits, layer.columns, layer.positions
     per_row = positions * columns
-    row_passes = rows.sampled * passes + rows.fixed * fixed_passes
+    # Fixed rows that fill up a group of sampled ones are read as often as these.
+    order = layer.row_order[: layer.sampled_groups * folding.lanes_in]
+    repeated = int(np.count_nonzero(order >= 0)) if folding.reuse else rows.sampled
+    row_passes = repeated * passes + (layer.rows - repeated) * fixed_passes
     lanes_in = folding.lanes_in
-    groups = -(-rows.sampled // lanes_in) * passes + -(-rows.fixed // lanes_in) * fixed_passes
+    again, rest = -(-rows.sampled // lanes_in), -(-rows.fixed // lanes_in)
+    if layer.sampled is not None:
+        again, rest = layer.sampled_groups, layer.row_groups - layer.sampled_groups
+    groups = again * passes + rest * fixed_passes
     window = layer.window
     replayed = index == network.first_ensembling
     lines = lines_held(window, replays=replayed) if window else 0
