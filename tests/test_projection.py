@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bbnn import sparsity
 from bbnn.cli import group
 from bbnn.description import Network, deterministic
 from bbnn.errors import InputError
@@ -81,6 +82,20 @@ def test_rows_apart_by_hand() -> None:
     assert (copied.lanes, copied.buffer) == (9, 3 * one.buffer)
 
 
+def test_rows_that_the_description_keeps_apart() -> None:
+    """They cost what `apart` says of the network that does not yet."""
+    whole = small()
+    lanes = replace(whole.layers[1].folding, lanes_in=1)
+    whole = replace(whole, layers=(whole.layers[0], replace(whole.layers[1], folding=lanes)))
+    kept = sparsity.split(whole)
+    assert kept.layers[1].folding.reuse
+    for pipelined in (False, True):
+        expected = counted(whole, 3, Mode(apart=True, pipelined=pipelined))[1]
+        found = counted(kept, 3, Mode(pipelined=pipelined))[1]
+        for name in ("reads", "sampled_reads", "cells", "sampled_cells", "sums", "macs"):
+            assert getattr(found, name) == getattr(expected, name), name
+
+
 def test_prices_times_counts() -> None:
     """96 fixed reads of two devices, 18 sampled ones of four; a code of a bit, or of two."""
     prices = Prices(28)
@@ -109,7 +124,9 @@ def test_counts_agree_with_the_description(name: str) -> None:
     assert 2 * sum(work.macs for work in works) == 2 * operations(network)
     for work, layer in zip(works, network.layers, strict=True):
         assert work.reads == layer.drive.bits * work.macs
-        assert split(layer).sampled * layer.columns == sampled_weights(layer)
+        kept = layer.sampled_rows * layer.columns
+        sampled = sampled_weights(layer) if layer.sampled is None else kept
+        assert split(layer).sampled * layer.columns == sampled
     assert interval(network, members, Mode()) == image_cycles(network)
     assert latency(network, members, Mode()) >= image_cycles(network) - image_cycles(network, 1)
 
@@ -183,6 +200,10 @@ def test_scaling_is_monotone_and_agrees_with_the_corrigendum() -> None:
     assert energy_at(32, 0.9) == pytest.approx(0.4571, abs=1e-4)
     assert energy_at(65, 1.3) == pytest.approx(2.604, abs=1e-3)
     assert energy_at(32, 0.9) / energy_at(65, 1.3) == pytest.approx(0.1755, abs=1e-4)
+    # By hand, at nominal voltages.
+    nominal = {45: 0.8612, 20: 0.2008, 14: 0.0962}
+    for node, value in nominal.items():
+        assert energy_at(node, ENERGY[node][1]) == pytest.approx(value, abs=1e-4)
     for node in (5, 130):
         with pytest.raises(InputError, match=r"--node must be in 7\.\.90 nm"):
             Prices(node)

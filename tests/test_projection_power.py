@@ -223,11 +223,14 @@ def test_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_small_network_from_end_to_end(tmp_path: Path) -> None:
+def test_waves_of_a_real_simulation(tmp_path: Path) -> None:
     network = random_network()
     model = tmp_path / "model.safetensors"
     save_network(network, model)
+    resources = tmp_path / "resources.json"
+    resources.write_text(json.dumps(synthesized(network.name)))
     arguments = ["power", str(model), "--dataset", "noise", "-o", str(tmp_path / "out"), "--json"]
+    arguments += ["--resources", str(resources)]
     ran = CliRunner().invoke(group, arguments, catch_exceptions=False)
     told = json.loads(ran.stdout)
     assert told["resources"]["dsp"] == 0

@@ -21,7 +21,7 @@ class Mode:
     pipelined : T copies of what members need of their own, all at work at once; else one, used by
     member after member, as the generated hardware does. apart : rows with a stochastic weight (SP)
     and rows without one (DP) are kept apart, and in the first ensembling layer the sum over DP is
-    taken once an image; else all rows of a layer with probability bits are sampled rows.
+    taken once an image; else that is as the description says (`Layer.sampled`, `Folding.reuse`).
     """
 
     pipelined: bool = False
@@ -81,8 +81,11 @@ class Work:
 def split(layer: Layer) -> Split:
     """Return the rows of a layer by whether a weight of them is stochastic.
 
-    The one place that says so; rows of a convolution count by input map, as in `bbnn.sparsity`.
+    The one place that says so. Where the description keeps rows apart, those it samples; else those
+    that it could, by input map, as in `bbnn.sparsity`.
     """
+    if layer.sampled is not None:
+        return Split(sampled=layer.sampled_rows, fixed=layer.rows - layer.sampled_rows)
     full = 2**layer.probability_bits
     random = ((layer.codes > 0) & (layer.codes < full)).any(axis=1)
     maps = int(np.count_nonzero(random.reshape(layer.maps, -1).any(axis=1)))
@@ -119,18 +122,26 @@ def _layer(network: Network, index: int, members: int, mode: Mode) -> Work:
     ensembled = index >= network.first_ensembling
     passes = network.steps * (members if ensembled else 1)
     rows = split(layer)
-    if not mode.apart and layer.probability_bits:
+    if not mode.apart and layer.sampled is None and layer.probability_bits:
         rows = Split(sampled=layer.rows, fixed=0)
-    # The sum over fixed rows is the same for all members where their input is.
-    shared = mode.apart and index == network.first_ensembling and not network.spiking
-    fixed_passes = network.steps if shared else passes
+    # The sum over fixed rows is the same for all members, and steps, where their input is.
+    reused = mode.apart or folding.reuse
+    same = not network.spiking or network.encoding == "constant"
+    shared = reused and index == network.first_ensembling and same
+    fixed_passes = 1 if shared else passes
     copies = members if mode.pipelined and ensembled else 1
     fixed_copies = 1 if shared else copies
     planes, columns, positions = layer.drive.bits, layer.columns, layer.positions
     per_row = positions * columns
-    row_passes = rows.sampled * passes + rows.fixed * fixed_passes
+    # Fixed rows that fill up a group of sampled ones are read as often as these.
+    order = layer.row_order[: layer.sampled_groups * folding.lanes_in]
+    repeated = int(np.count_nonzero(order >= 0)) if folding.reuse else rows.sampled
+    row_passes = repeated * passes + (layer.rows - repeated) * fixed_passes
     lanes_in = folding.lanes_in
-    groups = -(-rows.sampled // lanes_in) * passes + -(-rows.fixed // lanes_in) * fixed_passes
+    again, rest = -(-rows.sampled // lanes_in), -(-rows.fixed // lanes_in)
+    if layer.sampled is not None:
+        again, rest = layer.sampled_groups, layer.row_groups - layer.sampled_groups
+    groups = again * passes + rest * fixed_passes
     window = layer.window
     replayed = index == network.first_ensembling
     lines = lines_held(window, replays=replayed) if window else 0
