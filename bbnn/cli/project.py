@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bbnn.cli import emit
 from bbnn.errors import require, require_int
-from bbnn.model_file import load
+from bbnn.model_file import digest, load
 from bbnn.projection import (
     TECHNOLOGIES,
     Mode,
@@ -79,7 +79,13 @@ def command(
     if picture is not None:
         draw(picture, own, others, size)
     if as_json:
-        emit({**told(own, size), "baselines": {k: told(v, size) for k, v in others.items()}})
+        emit(
+            {
+                "digest": digest(network),
+                **told(own, size),
+                "baselines": {k: told(v, size) for k, v in others.items()},
+            }
+        )
     else:
         show(own, others, size, Console(highlight=False))
 

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bbnn.cli import COMMANDS, emit
+from bbnn.cli import emit
 from bbnn.cli.info import summary
 from bbnn.errors import InputError, require
 from bbnn.model_file import load
@@ -86,7 +86,7 @@ def command(model: Path, output: Path | None, folder: Path | None, run: Run, as_
 
 
 def _runs(source: Source, run: Run) -> bool:
-    return source.words[0] in COMMANDS and (run == "all" or (run == "fast" and source.quick))
+    return run == "all" or (run == "fast" and source.quick)
 
 
 def fill(sources: Sequence[Source], model: Path, folder: Path) -> dict[str, str]:
