@@ -79,14 +79,16 @@ class Columns(wiring.Component):
         in_group = Signal(index_bits(chunks_of_group))
         held_any = Signal()
         leaves = Signal()
-        ends_group = Signal()
-        ends_vector = Signal()
+        # Known a cycle before, since the crossbar stands still by them.
+        ends_group = Signal(init=chunks_of_group == 1 or chunks_of_vector == 1)
+        ends_vector = Signal(init=chunks_of_vector == 1)
+        chunk, place = Signal.like(self.o.p.chunk), Signal.like(in_group)
         m.d.comb += [
             self.o.valid.eq(held_any),
             leaves.eq(self.o.valid & self.o.ready),
-            ends_vector.eq(self.o.p.chunk == chunks_of_vector - 1),
-            ends_group.eq(ends_vector | (in_group == chunks_of_group - 1)),
             self.i.ready.eq(~held_any | (leaves & ends_group)),
+            chunk.eq(Mux(ends_vector, 0, self.o.p.chunk + 1)),
+            place.eq(Mux(ends_group, 0, in_group + 1)),
         ]
         constant = "driven" not in Sums(layer).members
         driven = layer.rows if constant else held.driven
@@ -103,13 +105,16 @@ class Columns(wiring.Component):
             m.d.comb += self.o.p.y[lane].eq(y)
 
         with m.If(leaves):
-            m.d.sync += [self.o.p.chunk.eq(self.o.p.chunk + 1), in_group.eq(in_group + 1)]
+            m.d.sync += [
+                self.o.p.chunk.eq(chunk),
+                in_group.eq(place),
+                ends_vector.eq(chunk == chunks_of_vector - 1),
+                ends_group.eq((chunk == chunks_of_vector - 1) | (place == chunks_of_group - 1)),
+            ]
             for lane in range(layer.folding.lanes_out - together):
                 m.d.sync += held.agreeing[lane].eq(held.agreeing[lane + together])
             with m.If(ends_group):
-                m.d.sync += [in_group.eq(0), held_any.eq(0)]
-            with m.If(ends_vector):
-                m.d.sync += self.o.p.chunk.eq(0)
+                m.d.sync += held_any.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [held.eq(self.i.payload), held_any.eq(1)]
         return m

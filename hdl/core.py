@@ -106,12 +106,13 @@ class Core(wiring.Component):
         # Packets out, through a register that outlives `run`.
         sent = Signal()
         inside = Signal(16)
+        some = Signal()  # whether `inside` is not 0, known beforehand
         m.d.comb += [
             data_path.o.ready.eq(~self.m_axis.tvalid | self.m_axis.tready),
             sent.eq(self.m_axis.tvalid & self.m_axis.tready & self.m_axis.tlast),
             control.image_out.eq(sent),
             # What is dropped at a stop is gone at once, but for a beat on offer.
-            control.empty.eq(~self.m_axis.tvalid & (~control.run | ((inside == 0) & (beat == 0)))),
+            control.empty.eq(~self.m_axis.tvalid & (~control.run | (~some & (beat == 0)))),
         ]
         with m.If(data_path.o.ready):
             m.d.sync += [
@@ -120,6 +121,8 @@ class Core(wiring.Component):
                 self.m_axis.tlast.eq(data_path.o.p.last),
             ]
         m.d.sync += inside.eq(inside + control.image_in - sent)
+        with m.If(control.image_in ^ sent):
+            m.d.sync += some.eq(control.image_in | (inside != 1))
         with m.If(~control.run):
-            m.d.sync += [beat.eq(0), inside.eq(0)]
+            m.d.sync += [beat.eq(0), inside.eq(0), some.eq(0)]
         return m

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def require_rows(layer: Layer) -> None:
-    """Raise `InputError` unless the rows that are not sampled are certain and lie where they may."""
+    """Raise `InputError` unless rows that are not sampled are certain and lie where they may."""
     reuse = layer.folding.reuse
     where = f"folding.reuse ({layer.name})"
     require(isinstance(reuse, bool), where, "true or false", reuse)

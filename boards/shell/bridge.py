@@ -15,7 +15,6 @@ from hdl.axi import Axi4Lite
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
-    from amaranth.hdl import Value
 
 __all__ = ["Bridge"]
 
@@ -51,23 +50,34 @@ class Bridge(wiring.Component):
         self._writes(m)
         return m
 
-    def _pages(self, address: Value) -> list[tuple[Any, Value]]:
-        """Return every page's port, and whether `address` is in it."""
+    def _pages(self, m: Module, address: Signal) -> list[tuple[Any, Signal]]:
+        """Return every page's port, and whether `address` was in it a cycle ago.
+
+        A register, since the logic of all registers comes behind it.
+        """
         page = address[ADDRESS_BITS:]
-        return [(getattr(self, name), page == base >> ADDRESS_BITS) for name, base in PAGES.items()]
+        pages = []
+        for name, base in PAGES.items():
+            here = Signal(name=f"{address.name}_in_{name}")
+            m.d.sync += here.eq(page == base >> ADDRESS_BITS)
+            pages.append((getattr(self, name), here))
+        return pages
 
     def _reads(self, m: Module) -> None:
         bus, burst = self.bus, Burst("read")
         nowhere = Signal()
+        pages = self._pages(m, burst.address)
         with m.FSM(name="reads"):
             with m.State("ADDRESS"):
                 m.d.comb += bus.arready.eq(1)
                 with m.If(bus.arvalid):
                     burst.begin(m, bus, "ar")
-                    m.next = "REQUEST"
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.next = "REQUEST"
             with m.State("REQUEST"):
                 m.d.comb += nowhere.eq(1)
-                for page, here in self._pages(burst.address):
+                for page, here in pages:
                     with m.If(here):
                         m.d.comb += [nowhere.eq(0), page.arvalid.eq(1)]
                         with m.If(page.arready):
@@ -76,7 +86,7 @@ class Bridge(wiring.Component):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [bus.rvalid.eq(1), bus.rresp.eq(DECERR)]
-                for page, here in self._pages(burst.address):
+                for page, here in pages:
                     with m.If(here):
                         m.d.comb += [
                             bus.rvalid.eq(page.rvalid),
@@ -89,16 +99,16 @@ class Bridge(wiring.Component):
                     with m.If(burst.last):
                         m.next = "ADDRESS"
                     with m.Else():
-                        m.next = "REQUEST"
+                        m.next = "DECODE"
         m.d.comb += [bus.rid.eq(burst.id), bus.rlast.eq(burst.last)]
-        m.d.comb += [page.araddr.eq(burst.address) for page, _ in self._pages(burst.address)]
+        m.d.comb += [page.araddr.eq(burst.address) for page, _ in pages]
 
     def _writes(self, m: Module) -> None:
         bus, burst = self.bus, Burst("write")
         data, strobe = Signal(32), Signal(4)
         address_due, data_due = Signal(), Signal()
         worst = Signal(2)
-        pages = self._pages(burst.address)
+        pages = self._pages(m, burst.address)
         with m.FSM(name="writes"):
             with m.State("ADDRESS"):
                 m.d.comb += bus.awready.eq(1)

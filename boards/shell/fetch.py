@@ -24,7 +24,7 @@ DEPTH = 2 * BURST
 class Fetch(wiring.Component):
     """Read bytes of memory in bursts and hand them on, 32 bits a beat, TLAST on the last one.
 
-    A burst is asked for only when the buffer has room for all of it, so that read data is always
+    A burst is asked for only when the buffer has room for the longest, so that read data is always
     taken. When `go` falls, no burst is asked for any more, those under way are read and dropped,
     and the word on offer is taken back; the core must have been stopped before.
 
@@ -91,7 +91,7 @@ class Fetch(wiring.Component):
         asks, comes, leaves = Signal(), Signal(), Signal()
         length, known = next_burst(m, place, beats, asks | self.start)
         m.d.comb += [
-            asks.eq(self.go & known & ~bus.arvalid & (reserved + length <= DEPTH)),
+            asks.eq(self.go & known & ~bus.arvalid & (reserved <= DEPTH - BURST)),
             comes.eq(bus.rvalid & bus.rready),
             bus.rready.eq(1),
             bus.arsize.eq(3),
