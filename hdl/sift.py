@@ -73,9 +73,10 @@ class Sift(wiring.Component):
             m.d.comb += place.eq(places[-1] + mask[i])
             places.append(place)
         elements = [self.i.payload.word_select(i, bits) for i in range(chunk)]
-        slots = [held.word_select(i, bits) for i in range(chunk - 1)] + [Const(0, bits)] * chunk
         for slot in range(2 * chunk - 1):
-            value: Value = Mux(slot < waiting, slots[slot], 0)
+            value: Value = Const(0, bits)
+            if slot < chunk - 1:  # All that can wait.
+                value = Mux(waiting > slot, held.word_select(slot, bits), 0)
             for i in range(chunk):
                 value = Mux(mask[i] & (places[i] == slot), elements[i], value)
             m.d.comb += merged.word_select(slot, bits).eq(value)
