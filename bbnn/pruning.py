@@ -51,4 +51,5 @@ def _narrowed(layer: Layer, rows: NDArray[np.intp]) -> Layer:
         dropped = None if neuron.dropped is None else neuron.dropped.clip(-reach, reach + 1)
         thresholds = neuron.thresholds.clip(-reach, reach + 1)
         neuron = replace(neuron, thresholds=thresholds, dropped=dropped)
-    return replace(layer, codes=layer.codes[rows], neuron=neuron)
+    sampled = None if layer.sampled is None else layer.sampled[rows]
+    return replace(layer, codes=layer.codes[rows], neuron=neuron, sampled=sampled)
