@@ -97,9 +97,9 @@ def operations(network: Network) -> int:
         passes *= network.steps * layer.positions
         # Where sums are reused, row groups of certain rows are read once.
         order = layer.row_order[: layer.sampled_groups * layer.folding.lanes_in]
-        rows = np.count_nonzero(order >= 0) if layer.folding.reuse else layer.rows
+        rows = int(np.count_nonzero(order >= 0)) if layer.folding.reuse else layer.rows
         total += (passes * rows + layer.rows - rows) * layer.columns
-    return int(total)
+    return total
 
 
 def split(network: Network) -> Network:
@@ -236,7 +236,7 @@ def _evened(layer: Layer, maps: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _permuted(layer: Layer, order: Rows) -> Layer:
     """Return the layer with its columns in another order."""
-    arrays = {
+    arrays: dict[str, Any] = {
         each.name: value[order]
         for each in fields(layer.neuron)
         if isinstance(value := getattr(layer.neuron, each.name), np.ndarray)

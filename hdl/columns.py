@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
@@ -119,7 +119,7 @@ class Columns(wiring.Component):
             m.d.sync += [held.eq(self.i.payload), held_any.eq(1)]
         return m
 
-    def _kept(self, m: Module, held: data.View, held_any: Signal, leaves: Signal) -> data.View:
+    def _kept(self, m: Module, held: data.View, held_any: Signal, leaves: Signal) -> Any:
         """Keep the sums of the rows that are not sampled; return those of the chunk on its way."""
         shape = ColumnSums(self.layer).members["y"]
         depth = max(2, -(-self.layer.columns // neurons(self.layer)))

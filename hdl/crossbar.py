@@ -319,7 +319,8 @@ class Crossbar(wiring.Component):
         m.d.comb += ports[0].addr.eq(base + self.row_group)
         if layer.sampled is None:
             return ports[0].data
-        return self._with_fractions(m, *ports, ends_group, ends_vector)
+        top, rest = ports
+        return self._with_fractions(m, top, rest, ends_group, ends_vector)
 
     def _with_fractions(
         self, m: Module, top: Any, rest: Any, ends_group: Value, ends_vector: Value

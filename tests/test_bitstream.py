@@ -272,6 +272,7 @@ def test_weights_of_a_shipped_network_are_in_the_file(tmp_path: Path) -> None:
         assert width == lanes.lanes_in * (layer.probability_bits + 1) * lanes.lanes_out
         assert words == code_words(layer)
     # A bit of the file that is another is noticed.
+    layer = network.layers[-1]
     place = next(i for i, memory in enumerate(found) if code_memory(layer) in memory.name)
     found[place] = found[place]._replace(data=found[place].data ^ 1)
     assert code_words_in(layer, module, found)[0] != code_words(layer)

@@ -54,7 +54,7 @@ def sorter(
                 ctx.set(dut.o.ready, 0)
                 await ctx.tick()
             ctx.set(dut.o.ready, 1)
-            valid = 0
+            valid = target = value = 0
             while not valid:
                 _, _, valid, target, value = await ctx.tick().sample(
                     dut.o.valid, dut.target, dut.o.payload

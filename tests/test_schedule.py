@@ -89,7 +89,7 @@ MAPS: dict[str, tuple[tuple[Block, ...], dict[str, Any]]] = {
     ),
     "dense_0 crossbar of spikes": (
         (
-            Block(columns=8, neuron="spiking", sampled=range(3), reuse=True, lanes_in=2),
+            Block(columns=8, neuron="spiking", sampled=(0, 1, 2), reuse=True, lanes_in=2),
             Block(columns=4, neuron="spiking", bits=0, lanes_in=9, lanes_out=9),
         ),
         {"input_shape": (1, 12, 1), "members": 3, "steps": 2},
