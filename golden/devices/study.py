@@ -87,7 +87,8 @@ class DeviceStudy:
 
     def __init__(self, cases: Maker, sets: Sets, members: int, correction: Correction) -> None:
         self.cases, self.sets, self.members = cases, sets, members
-        self.corrections = list(dict.fromkeys(["off", correction]))
+        off: Correction = "off"
+        self.corrections = [off] if correction == off else [off, correction]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what every process makes anew."""
@@ -102,7 +103,7 @@ class DeviceStudy:
 
     def kinds(self, case: str) -> list[Correction]:
         """Return the corrections of a case; the ideal one needs none."""
-        return ["off"] if case == IDEAL else list(self.corrections)
+        return self.corrections[:1] if case == IDEAL else self.corrections
 
     def __call__(self, point: Point) -> dict[str, list[float]]:
         """Return each of `METRICS` behind each of `kinds`."""
