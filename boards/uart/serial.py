@@ -44,7 +44,7 @@ class Receiver(wiring.Component):
 
     def __init__(self, divisor: int) -> None:
         self.divisor = divisor
-        super().__init__({"line": In(1, init=1), "octet": Out(BITS), "heard": Out(1)})
+        super().__init__({"line": In(1, init=1), "octet": Out(BITS), "heard": Out(1)})  # type: ignore[call-arg]
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
@@ -102,7 +102,7 @@ class Transmitter(wiring.Component):
 
     def __init__(self, divisor: int) -> None:
         self.divisor = divisor
-        super().__init__({"i": In(stream.Signature(BITS)), "line": Out(1, init=1)})
+        super().__init__({"i": In(stream.Signature(BITS)), "line": Out(1, init=1)})  # type: ignore[call-arg]
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()

@@ -57,7 +57,7 @@ class UartShell(wiring.Component):
         self.network = network
         self.divisor = divisor
         self.silence = silence
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})  # type: ignore[call-arg]
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
