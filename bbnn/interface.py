@@ -19,10 +19,12 @@ from bbnn.model_file import digest
 
 ID = 0x42424E4E
 """ASCII "BBNN"."""
-VERSION = 2
+VERSION = 3
 """Raised whenever a register or the packet changes."""
 PIXELS_PER_BEAT = 4
 ADDRESS_BITS = 12
+SCALES, OFFSETS = 0x400, 0x800
+"""Addresses of the first class's scale and offset."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,31 @@ def seed_registers(network: Network) -> tuple[Register, ...]:
                 )
             )
     require(len(result) <= 240, "layers", "at most 240 seed words in all", len(result))
+    return tuple(result)
+
+
+def correction_registers(network: Network) -> tuple[Register, ...]:
+    """Return the scales of the classes, then the offsets, if they are registers; else none."""
+    output = network.output
+    if not output.registers:
+        return ()
+    bits, signed = output.register_bits(network.layers[-1].reach * network.steps)
+    result = []
+    for name, base, values, takes in (
+        ("SCALE", SCALES, output.scale, f"at most {2**bits - 1}"),
+        ("OFFSET", OFFSETS, output.offset, f"{-(2 ** (signed - 1))} to {2 ** (signed - 1) - 1}"),
+    ):
+        for number, (label, value) in enumerate(zip(network.classes, values, strict=True)):
+            what = f"{name.capitalize()} of logit {number}, {label}: {takes}"
+            result.append(
+                Register(
+                    name=f"{name}_{number}",
+                    address=base + 4 * number,
+                    access="rw",
+                    reset=int(value) & 0xFFFFFFFF,
+                    meaning=f"{what}; written only while not run.",
+                )
+            )
     return tuple(result)
 
 
@@ -133,7 +160,7 @@ def registers(network: Network) -> tuple[Register, ...]:
         Register(name=name, address=4 * i, access=access, reset=reset, meaning=text, bits=bits)  # type: ignore[arg-type]
         for i, (name, access, reset, text, bits) in enumerate(fixed)
     ]
-    return (*table, *seed_registers(network))
+    return (*table, *seed_registers(network), *correction_registers(network))
 
 
 def packet(network: Network, members: int, member_logits: bool) -> tuple[PacketField, ...]:

@@ -48,7 +48,7 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
-LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None}
+LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None, "registers": False}
 """Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]
@@ -124,7 +124,7 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
             if isinstance(value, np.ndarray):
                 tensors[prefix + name] = _packed(value, np.int32)
             elif value is not None:
-                neuron[name] = value
+                neuron |= _written({name: value})
         records = {name: _plain(getattr(layer, name)) for name in RECORDS}
         layers.append(
             {
@@ -227,6 +227,8 @@ def _neuron(entry: Any, tensors: Tensors) -> Neuron:
     for each in fields(kinds[kind]):
         if each.type == "int":
             values[each.name] = _field(entry, each.name)
+        elif each.type == "bool":
+            values[each.name] = entry.get(each.name, each.default)
         elif each.default is MISSING:
             values[each.name] = _tensor(tensors, each.name)
         else:

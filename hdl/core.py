@@ -81,6 +81,9 @@ class Core(wiring.Component):
             control.random.eq(data_path.random),
         ]
 
+        if self.network.output.registers:
+            wiring.connect(m, data_path.constants, control.constants)
+
         # Images in.
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)
         beat = Signal(index_bits(beats))

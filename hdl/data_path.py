@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from bbnn.description import Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
 from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
+from hdl.correction import Constants
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
 from hdl.neuron import logit_width
@@ -39,6 +40,8 @@ class DataPath(wiring.Component):
         Result packets.
     members, member_logits, seeds, test_stream, random_taken : In
         As in ``hdl.control.Control``: the seeds of the layers, then of the scale unit.
+    constants : Out(Constants(layer, steps))
+        As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     random : Out(32)
         The next bits of the stream under test; one cycle after `random_taken` the ones after these.
     """
@@ -51,10 +54,12 @@ class DataPath(wiring.Component):
     test_stream: Signal
     random_taken: Signal
     random: Signal
+    constants: Any
 
     def __init__(self, network: Network) -> None:
         self.network = network
         streams = len(stream_bits(network))
+        constants = {"constants": Out(Constants(network.layers[-1], network.steps))}
         super().__init__(
             {
                 "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
@@ -65,6 +70,7 @@ class DataPath(wiring.Component):
                 "test_stream": In(index_bits(streams + 1)),
                 "random_taken": In(1),
                 "random": Out(32),
+                **(constants if network.output.registers else {}),
             }
         )
 
@@ -92,6 +98,8 @@ class DataPath(wiring.Component):
             m.d.comb += block.passes.eq(self.members if ensembles else 1)
             if layer.noise is not None:
                 random.append(block)
+            if block.corrected:
+                wiring.connect(m, block.constants, wiring.flipped(self.constants))
             if block.banked:
                 decided.append(block)
             source, chunk = self._joined(m, index, block.o, waiting), neurons(layer)

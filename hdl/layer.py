@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn import schedule
-from bbnn.description import Ensemble, Layer, Quantised, Threshold
+from bbnn.description import Ensemble, Layer, Logits, Quantised, Threshold
 from hdl.columns import Columns
+from hdl.correction import Constants
 from hdl.crossbar import Crossbar
 from hdl.feed import Feed, Pixels
-from hdl.neuron import ThresholdNeurons, neuron_block
+from hdl.neuron import LogitNeuron, ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
 from hdl.pool import Pooling
 from hdl.widths import index_bits, times, train_bits
@@ -58,6 +59,8 @@ class LayerCore(wiring.Component):
         Absent where nothing is random, like `members`.
     dropped : In(stream.Signature(1))
         Whether a member reads the second bank of thresholds. Absent without one.
+    constants : Out(Constants(layer, steps))
+        As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     """
 
     i: stream.Interface
@@ -69,6 +72,7 @@ class LayerCore(wiring.Component):
     take: Signal
     bits: Signal
     dropped: stream.Interface
+    constants: Any
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class LayerCore(wiring.Component):
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons
         self.banked = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
+        self.corrected = isinstance(layer.neuron, Logits) and layer.neuron.registers
         noise = {"members": In(16), "seed": In(lfsr_width), "test": In(1), "take": In(1)}
         noise["bits"] = Out(schedule.noise_step(layer, lfsr_width))
         super().__init__(
@@ -99,6 +104,7 @@ class LayerCore(wiring.Component):
                 "passes": In(16),
                 **(noise if layer.noise else {}),
                 **({"dropped": In(stream.Signature(1))} if self.banked else {}),
+                **({"constants": Out(Constants(layer, steps))} if self.corrected else {}),
             }
         )
 
@@ -115,6 +121,9 @@ class LayerCore(wiring.Component):
             self._choose_bank(m, columns.o)
         else:
             wiring.connect(m, columns.o, neurons.i)
+        if self.corrected:
+            assert isinstance(neurons, LogitNeuron)
+            wiring.connect(m, neurons.constants, wiring.flipped(self.constants))
         if self._pooling is None:
             wiring.connect(m, neurons.o, wiring.flipped(self.o))
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from bbnn.correction import Correction, corrected, register_writes
 from bbnn.description import Network
 from bbnn.interface import packet, registers
 
@@ -14,14 +15,16 @@ class Setup:
     """How the bench treats the core.
 
     members : T. member_logits : whether packets hold them. seeds : layer name -> first LFSR state,
-    where it is not the model's. stalls : percent of the cycles in which each handshake waits.
-    seed : of the stalls. restart_after : cycles after which the run is cut off and started anew.
-    status : what STATUS must read afterwards: idle, no framing error, nothing refused.
+    where it is not the model's. correction : of the logits, to be loaded. stalls : percent of the
+    cycles in which each handshake waits. seed : of the stalls. restart_after : cycles after which
+    the run is cut off and started anew. status : what STATUS must read afterwards: idle, no framing
+    error, nothing refused.
     """
 
     members: int
     member_logits: bool = True
     seeds: Mapping[str, int] = field(default_factory=dict)
+    correction: Correction | None = None
     stalls: float = 0
     seed: int = 1
     restart_after: int = 0
@@ -42,6 +45,12 @@ def reseeded(network: Network, seeds: Mapping[str, int]) -> Network:
         for layer in network.layers
     ]
     return replace(network, layers=tuple(layers))
+
+
+def as_set_up(network: Network, setup: Setup) -> Network:
+    """Return the network that a core of `network` is once `setup` is in its registers."""
+    seeded = reseeded(network, setup.seeds)
+    return corrected(seeded, setup.correction) if setup.correction else seeded
 
 
 def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
@@ -78,6 +87,8 @@ def job(network: Network, setup: Setup, images: int) -> dict[str, object]:
         low = f"SEED_{layer.upper()}"
         names = [low] if low in table else [f"{low}_LOW", f"{low}_HIGH"]
         writes |= {name: seed >> 32 * word & 0xFFFFFFFF for word, name in enumerate(names)}
+    if setup.correction:
+        writes |= register_writes(setup.correction)
     return {
         "addresses": {name: register.address for name, register in table.items()},
         "before": {name: register.reset for name, register in table.items()},

@@ -19,7 +19,7 @@ from tb.locate import Difference, locate
 from tb.play import SimulationError
 from tb.probes import probes
 from tb.run import Outcome, simulate
-from tb.setup import Setup, reseeded
+from tb.setup import Setup, as_set_up
 
 Stage = Literal["build", "simulate", "golden", "locate"]
 Progress = Callable[[Stage, int], None]
@@ -92,8 +92,8 @@ def verify(
         image, start, stopped = error.image, error.start, str(error)
     else:
         progress("golden", 0)
-        seeded = reseeded(network, setup.seeds)
-        golden = logits(seeded, images, setup.members, lambda done: progress("golden", done))
+        played = as_set_up(network, setup)
+        golden = logits(played, images, setup.members, lambda done: progress("golden", done))
         comparison, stopped = compare(outcome, golden), ""
         if comparison.equal:
             return Verdict(build_seconds=built, outcome=outcome, comparison=comparison)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bbnn.correction import Correction, corrected, ranges
 from bbnn.description import Network
 from bbnn.interface import seed_registers
 from boards.driver import Accelerator, DriverError
@@ -183,6 +184,41 @@ def test_a_wrong_packet_is_told(word: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def changed(**entries: Any) -> dict[str, Any]:
     return {**describe(NETWORK), **entries}
+
+
+@pytest.mark.icarus
+def test_correction() -> None:
+    """Constants are loaded, changed in part, and the model's own again; bad ones are refused."""
+    last = NETWORK.layers[-1]
+    neuron = replace(NETWORK.output, registers=True)
+    network = replace(NETWORK, layers=(*NETWORK.layers[:-1], replace(last, neuron=neuron)))
+    images = random_images(network, 3)
+    own = Correction.of(network.output)
+    low, high = ranges(network)["offset"]
+    other = Correction(scale=(0, *own.scale[1:]), offset=(low, high, -1))
+    with Accelerator(simulation(network=network), describe(network)) as made:
+        for given, meant in (
+            ((other.scale, other.offset), other),
+            ((None, np.array(other.offset)), replace(own, offset=other.offset)),
+            ((), own),
+        ):
+            made.correct(*given)
+            golden = logits(corrected(network, meant), images, 2)
+            assert np.array_equal(made.predict(images, 2).integers, golden.transpose(1, 0, 2))
+        for given, told in (
+            (((1, 2), None), "scale must be 3 integers, one a class, not"),
+            (((1, 2, 0.5), None), "scale must be 3 integers, one a class, not"),
+            (((1, 2, -1), None), r"scale\[2\] must be an integer in 0"),
+            ((None, (0, high + 1, 0)), rf"offset\[1\] must be an integer in {low}..{high}, not"),
+        ):
+            with pytest.raises(DriverError, match=told):
+                made.correct(*given)
+
+
+@pytest.mark.icarus
+def test_constants_cannot_be_corrected(accelerator: Accelerator) -> None:
+    with pytest.raises(DriverError, match="constants must be registers to be corrected, not fixed"):
+        accelerator.correct()
 
 
 @pytest.mark.icarus

@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": "Compare the generated Verilog with golden, every logit of every member.",
     "cycles": "Count what skipping zero row groups saves on real images.",
     "fold": "Choose the lanes of every layer for a part and a rate.",
+    "registers": "Give a model's hardware registers for a correction of its logits.",
     "synth": "Synthesize for an FPGA part and print what it uses.",
     "bitstream": "Build the bitstream of a board, with open tools or Vivado.",
     "flash": "Load a bitstream into a board's FPGA.",

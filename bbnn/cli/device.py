@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bbnn import correction as registers
 from bbnn import data
 from bbnn.cli import device_table, emit
 from bbnn.cli.evaluate import progress
@@ -73,6 +74,12 @@ def device_options(kind: type, texts: Mapping[str, str]) -> Callable[[Any], Any]
 @click.option("--images", "count", type=int, help="Measure the first so many [all others].")
 @click.option("--calibration", default=256, show_default=True, help="The last so many calibrate.")
 @click.option("--logit-correction", "correction", default="affine", help="affine, offset or off.")
+@click.option(
+    "--save-correction",
+    "saved",
+    type=click.Path(path_type=Path),
+    help="Write the correction of a single chip in the last case, for registers.",
+)
 @click.option("--no-drift-compensation", "drifting", is_flag=True, help="Leave it out.")
 @click.option("--reads", is_flag=True, help="Read the devices, not their effective codes.")
 @click.option("--bits", type=int, help="Of effective codes [8].")
@@ -91,6 +98,7 @@ def command(
     count: int | None,
     calibration: int,
     correction: Correction,
+    saved: Path | None,
     picture: Path | None,
     as_json: bool,
     **given: Any,
@@ -111,6 +119,10 @@ def command(
     if picture is not None:
         require(picture.parent.is_dir(), "--report", "a file in an existing folder", str(picture))
     network = load(model)
+    if saved is not None:
+        require(chips == 1, "--chips", "1 with --save-correction", chips)
+        require(correction != "off", "--logit-correction", "on with --save-correction", correction)
+        require(saved.parent.is_dir(), "--save-correction", "in an existing folder", str(saved))
     chosen = {
         name: value for name, value in given.items() if value is not None and value is not False
     }
@@ -131,6 +143,10 @@ def command(
                 for kind, outcome in zip(kinds, outcomes, strict=True):
                     place = (case.name, case.compensated, kind)
                     figures.setdefault(place, []).append(outcome)
+        if saved is not None:
+            output = study.calibrated(*cases[-1].on_chip(seed), correction)
+            kept = registers.Correction.of(output)
+            registers.save_correction(network, kept, saved)
     told = {
         "model": network.name,
         "device": device,

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bbnn.cli import emit
 from bbnn.cli.images import dataset_option, default_sample, images_for
+from bbnn.correction import load_correction
 from bbnn.description import Network
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
@@ -42,6 +43,12 @@ WAVES_IMAGES = 10
 @click.option(
     "--stalls", default=0.0, show_default=True, help="Percent of cycles in which a handshake waits."
 )
+@click.option(
+    "--correction",
+    "correction_file",
+    type=click.Path(path_type=Path),
+    help="Of the logits; load it.",
+)
 @click.option("--waves", is_flag=True, help=f"Record waves, of {WAVES_IMAGES} images at most.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -52,6 +59,7 @@ def command(
     simulator: Any,
     dataset: str | None,
     stalls: float,
+    correction_file: Path | None,
     waves: bool,
     output: Path | None,
     as_json: bool,
@@ -74,7 +82,11 @@ def command(
     most = min(len(images), WAVES_IMAGES) if waves else len(images)
     require_int("--images with --waves" if waves else "--images", count, 1, most)
     require(0 <= stalls <= 90, "--stalls", "in 0..90", stalls)
-    setup = Setup(members=checked_members(network, members), stalls=stalls)
+    setup = Setup(
+        members=checked_members(network, members),
+        stalls=stalls,
+        correction=load_correction(network, correction_file) if correction_file else None,
+    )
     folder = output or Path("build") / network.name
     with stages(count, setup.members) as progress:
         progress("generate", 0)
@@ -96,6 +108,7 @@ def command(
         "simulator": simulator,
         "dataset": dataset,
         "stalls_percent": stalls,
+        "correction": str(correction_file) if correction_file else None,
         **summary(network, verdict, count, setup.members),
         "files": str(folder),
     }

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bbnn.cli import emit
 from bbnn.cli.images import dataset_option, default_sample, images_for
+from bbnn.correction import Correction, corrected, load_correction
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import load
 
@@ -35,6 +36,12 @@ TRANSFERS = 20
 @click.option("--members", type=int, help="T [the model's].")
 @dataset_option
 @click.option(
+    "--correction",
+    "correction_file",
+    type=click.Path(path_type=Path),
+    help="Of the logits; load it.",
+)
+@click.option(
     "--simulator",
     default="verilator",
     type=click.Choice(["verilator", "icarus"]),
@@ -51,6 +58,7 @@ def command(
     count: int,
     members: int | None,
     dataset: str | None,
+    correction_file: Path | None,
     simulator: Any,
     output: Path | None,
     as_json: bool,
@@ -71,10 +79,15 @@ def command(
     images, labels = images_for(network, dataset)
     require_int("--images", count, 1, len(images))
     images = images[:count]
-    golden = logits(network, images, checked_members(network, members))
+    played, correction = network, None
+    if correction_file is not None:
+        require(simulate, "--correction", "given with --simulate", "--board")
+        correction = load_correction(network, correction_file)
+        played = corrected(network, correction)
+    golden = logits(played, images, checked_members(network, members))
     if simulate:
         folder = output or Path("build") / network.name
-        result = simulated(network, images, golden, simulator, folder / "shell")
+        result = simulated(network, images, golden, simulator, folder / "shell", correction)
         right = np.array(result.pop("labels")) == labels[:count] if labels is not None else None
         result["accuracy"] = None if right is None else float(right.mean())
     elif labels is None:
@@ -95,6 +108,7 @@ def simulated(
     golden: NDArray[np.int64],
     simulator: Any,
     folder: Path,
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return what the driver finds on the simulated shell, built below `folder`."""
     from boards.driver import Accelerator, DriverError
@@ -115,6 +129,8 @@ def simulated(
         try:
             told = describe(network, test_words=random_words(network, TESTED))
             with Accelerator(Simulation(command), told, batch=batch) as accelerator:
+                if correction is not None:
+                    accelerator.correct(correction.scale, correction.offset)
                 result = compare(accelerator, images, golden, lambda done: bar.advance(task, done))
         except DriverError as error:
             raise InputError(str(error)) from None

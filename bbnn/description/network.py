@@ -121,9 +121,7 @@ class Network:
     @property
     def max_logit(self) -> int:
         """Largest absolute value that a member's logit can take."""
-        scale = self.output.scale.astype(np.int64)
-        offset = np.abs(self.output.offset.astype(np.int64))
-        return int((scale * self.layers[-1].reach * self.steps + offset).max())
+        return self.output.largest(self.layers[-1].reach * self.steps)
 
     @property
     def max_members(self) -> int:

@@ -22,9 +22,10 @@ Progress = Callable[[int], None]
 class Accelerator:
     """A network on a board, or in simulation.
 
-    Before it is used, the hardware is identified by the build hash of its model. Seeds are loaded
-    and read back. Then it is tested: its random streams by golden words, and all of it by golden
-    logits, where the description holds some.
+    Before it is used, the hardware is identified by the build hash of its model. Seeds, and the
+    model's constants where they are registers, are loaded and read back. Then it is tested: its
+    random streams by golden words, and all of it by golden logits, where the description holds
+    some.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ class Accelerator:
         try:
             self._identify()
             self.device.stop()
-            self._load_seeds()
+            self._load(self.description.seeds)
+            self._load(self._constants)
             self._test_streams()
             self._test()
         except BaseException:
@@ -103,6 +105,29 @@ class Accelerator:
         fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return self._checked(fields, int(members))
 
+    def correct(self, scale: Any = None, offset: Any = None) -> None:
+        """Load other scales and offsets of the logits, integers a class; None for the model's own.
+
+        Raises `DriverError`, and writes nothing, unless the registers take all of them.
+        """
+        told = self.description
+        present = bool(told.constants)
+        require(present, "the core's constants", "registers to be corrected", "fixed")
+        values = self._constants
+        for name, given in (("scale", scale), ("offset", offset)):
+            if given is None:
+                continue
+            low, high = told.constants[name]
+            integers = np.asarray(given)
+            whole = integers.shape == (len(told.classes),) and integers.dtype.kind in "iu"
+            require(whole, name, f"{len(told.classes)} integers, one a class", given)
+            for number, value in enumerate(integers.tolist()):
+                fits = low <= value <= high
+                require(fits, f"{name}[{number}]", f"an integer in {low}..{high}", value)
+                values[f"{name.upper()}_{number}"] = value & 0xFFFFFFFF
+        self.device.stop()
+        self._load(values)
+
     @property
     def busy_cycles(self) -> int:
         """The clock cycles with an image in the core, of the last prediction."""
@@ -123,12 +148,19 @@ class Accelerator:
         wanted = f"build {expected:08x} (model {told.name})"
         require(found == expected, "the bitstream", wanted, f"build {found:08x}")
 
-    def _load_seeds(self) -> None:
-        for name, seed in self.description.seeds.items():
-            self.device.write(f"core.{name}", seed)
-        for name, seed in self.description.seeds.items():
+    def _load(self, values: dict[str, int]) -> None:
+        for name, value in values.items():
+            self.device.write(f"core.{name}", value)
+        for name, value in values.items():
             found = self.device.read(f"core.{name}")
-            require(found == seed, f"core.{name}", f"{seed:#010x} as written", f"{found:#010x}")
+            require(found == value, f"core.{name}", f"{value:#010x} as written", f"{found:#010x}")
+
+    @property
+    def _constants(self) -> dict[str, int]:
+        """The model's own scales and offsets, by their registers' names; empty without these."""
+        told = self.description
+        names = (f"{n.upper()}_{k}" for n in told.constants for k in range(len(told.classes)))
+        return {name: told.registers[f"core.{name}"].reset for name in names}
 
     def _test_streams(self) -> None:
         for number, golden in enumerate(self.description.random_words, start=1):
