@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
+from bbnn.early_exit import RULES
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import digest
 
@@ -156,6 +157,16 @@ def registers(network: Network) -> tuple[Register, ...]:
             {},
         ),
     ]
+    if network.ensemble.early_exit:
+        rules = ", ".join(f"{number} {name}" for name, number in RULES.items())
+        margin = (
+            'Lead of the largest sum of logits over the next that ends an image, rule "margin".'
+        )
+        later = "Written only while not run."
+        fixed += [
+            ("EXIT", "rw", 0, f"When an image's members end before T: {rules}. {later}", {}),
+            ("MARGIN", "rw", 0, f"{margin} {later}", {}),
+        ]
     table = [
         Register(name=name, address=4 * i, access=access, reset=reset, meaning=text, bits=bits)  # type: ignore[arg-type]
         for i, (name, access, reset, text, bits) in enumerate(fixed)
@@ -170,20 +181,26 @@ def packet(network: Network, members: int, member_logits: bool) -> tuple[PacketF
         name="member_logits",
         words=members * classes,
         signed=True,
-        meaning="Logits of member 0, class by class, then of member 1 ...; only if asked for.",
+        meaning="Logits of member 0, class by class, then of member 1 ...; only if asked for. 0 for"
+        " members that do not count.",
     )
     return (
         PacketField(
             name="image", words=1, signed=False, meaning="Number of the image since start."
         ),
-        PacketField(name="members", words=1, signed=False, meaning="T of this packet."),
         *((logits,) if member_logits else ()),
-        PacketField(name="sums", words=classes, signed=True, meaning="Sum of the T logits."),
+        PacketField(name="sums", words=classes, signed=True, meaning="Sum of the members' logits."),
         PacketField(
             name="votes",
             words=classes,
             signed=False,
             meaning="Members whose largest logit (the first, on a tie) is this class.",
+        ),
+        PacketField(
+            name="members",
+            words=1,
+            signed=False,
+            meaning="Members that sums and votes are of: T, or fewer after an early exit.",
         ),
     )
 

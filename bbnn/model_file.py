@@ -48,7 +48,12 @@ NEURON_KINDS: dict[type[Neuron], str] = {
 }
 RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 """Parts of a layer that are objects of plain fields, or null."""
-LACKING: dict[str, Any] = {"skip_zeros": False, "adds": None, "registers": False}
+LACKING: dict[str, Any] = {
+    "skip_zeros": False,
+    "adds": None,
+    "registers": False,
+    "early_exit": False,
+}
 """Fields that a file lacks where they have this value."""
 
 Tensors = dict[str, NDArray[Any]]

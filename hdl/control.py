@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
+from bbnn.early_exit import RULES
 from bbnn.interface import ADDRESS_BITS, OFFSETS, SCALES, Register, registers, seed_registers
 from bbnn.schedule import stream_bits
 from hdl.axi import Axi4Lite, answer_reads, answer_writes
@@ -55,6 +56,9 @@ class Control(wiring.Component):
         Nothing of an image is in the core.
     framing : In(1)
         TLAST came inside an image, in this cycle.
+    rule : Out(2)
+    margin : Out(32)
+        Of early exit; absent without it.
     constants : In(Constants(layer, steps))
         Scale and offset for the logits; absent unless they are registers.
     """
@@ -72,6 +76,8 @@ class Control(wiring.Component):
     empty: Signal
     framing: Signal
     constants: Any
+    rule: Signal
+    margin: Signal
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -92,6 +98,7 @@ class Control(wiring.Component):
                 "image_out": In(1),
                 "empty": In(1),
                 "framing": In(1),
+                **({"rule": Out(2), "margin": Out(32)} if network.ensemble.early_exit else {}),
                 **(constants if network.output.registers else {}),
             }
         )
@@ -171,6 +178,12 @@ class Control(wiring.Component):
             with m.If(when_written(table[name], ~self.run)):
                 m.d.sync += seed.eq(bus.wdata)
 
+        if self.network.ensemble.early_exit:
+            readable |= {"EXIT": self.rule, "MARGIN": self.margin}
+            with m.If(when_written(table["EXIT"], ~self.run & (bus.wdata < len(RULES)))):
+                m.d.sync += self.rule.eq(bus.wdata)
+            with m.If(when_written(table["MARGIN"], ~self.run)):
+                m.d.sync += self.margin.eq(bus.wdata)
         if self.network.output.registers:
             readable |= self._correct(m, writes & ~self.run, accepts)
 

@@ -81,6 +81,8 @@ class Core(wiring.Component):
             control.random.eq(data_path.random),
         ]
 
+        if self.network.ensemble.early_exit:
+            m.d.comb += [data_path.rule.eq(control.rule), data_path.margin.eq(control.margin)]
         if self.network.output.registers:
             wiring.connect(m, data_path.constants, control.constants)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Any, Literal
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,6 +41,8 @@ class Feed(wiring.Component):
         Time steps of a member.
     replays : bool
         Whether the input is held for all members and steps, as in the first ensembling layer.
+    exits : bool
+        Whether an input that is replayed may be given up before its last pass.
     pixels : "constant", "rate" or None
         The encoding of the pixels that come in, if they are pixels.
 
@@ -57,6 +59,10 @@ class Feed(wiring.Component):
         Its rows that lie inside the map; absent unless the layer is masked.
     plane, live
         As in ``hdl.replay.ReplayBuffer``; absent unless zeros of unsigned drives are skipped.
+    flush : In(1)
+        Give up the input that is being read, in all its passes.
+    issued : Out(1)
+        The last pass of an input has been read, in this cycle. Both absent unless it exits.
     """
 
     i: stream.Interface
@@ -69,6 +75,8 @@ class Feed(wiring.Component):
     driven: Signal
     plane: Signal
     live: Signal
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -77,12 +85,14 @@ class Feed(wiring.Component):
         chunk: int,
         steps: int = 1,
         replays: bool = False,
+        exits: bool = False,
         pixels: Pixels | None = None,
     ) -> None:
         self.layer = layer
         self.chunk = chunk
         self.steps = steps
         self.replays = replays
+        self.exits = exits
         self.pixels = pixels
         self.element_bits = 8 if pixels else layer.drive.bits
         lanes = layer.folding.lanes_in
@@ -99,6 +109,7 @@ class Feed(wiring.Component):
                 "drive": Out(lanes),
                 **({"driven": Out(lanes)} if layer.masked else {}),
                 **(asked if self.tells else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -110,7 +121,7 @@ class Feed(wiring.Component):
         pad = 1 if layer.drive.kind == "sign" and not carries_masks else 0
         pass_bits = train_bits(self.steps)
         word = lanes * (2 if carries_masks else 1)
-        m.submodules.replay = replay = ReplayBuffer(
+        replay = ReplayBuffer(
             element_bits=layer.drive.bits,
             chunk=word if window else self.chunk,
             length=word * layer.row_groups if window else layer.rows,
@@ -118,7 +129,9 @@ class Feed(wiring.Component):
             pad=pad,
             pass_bits=pass_bits,
             tells=self.tells,
+            exits=self.exits and window is None,
         )
+        m.submodules.replay = replay if window is None else self._flushed(replay)
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
         wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
         passes = Signal(pass_bits)
@@ -139,9 +152,14 @@ class Feed(wiring.Component):
         if window is None:
             wiring.connect(m, slack.r_stream, replay.i)  # type: ignore[arg-type]
             m.d.comb += replay.passes.eq(passes)
+            if self.exits:
+                m.d.comb += [replay.flush.eq(self.flush), self.issued.eq(replay.issued)]
         else:
             self._cut(m, window, slack.r_stream, passes, replay)
         return m
+
+    def _flushed(self, block: Any) -> Any:
+        return ResetInserter(self.flush)(block) if self.exits else block
 
     def _window(self) -> Window | None:
         """Return the window to be cut; all rows at once where pixels are only held."""
@@ -171,19 +189,23 @@ class Feed(wiring.Component):
             pad=replay.pad,
             masked=layer.masked,
             replays=self.replays,
+            exits=self.exits,
             pass_bits=len(passes),
         )
         wiring.connect(m, source, lines.i)
         m.d.comb += replay.passes.eq(1)
         if self.replays:
             m.d.comb += lines.passes.eq(passes)
+        if self.exits:
+            m.d.comb += [lines.flush.eq(self.flush), self.issued.eq(lines.issued)]
         sink = replay.i
         if self.pixels == "rate":
-            m.submodules.rate = rate = RateEncoder(
+            rate = RateEncoder(
                 together=layer.folding.lanes_in,
                 words=layer.positions * layer.row_groups,
                 steps=self.steps,
             )
+            m.submodules.rate = self._flushed(rate)
             wiring.connect(m, rate.o, sink)
             sink = rate.i
         m.d.comb += [

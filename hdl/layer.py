@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class LayerCore(wiring.Component):
         Elements per transfer at the input.
     steps : int
         Time steps of a member.
-    replays, pixels
+    replays, exits, pixels
         As in ``hdl.feed.Feed``.
 
     Members
@@ -59,6 +59,10 @@ class LayerCore(wiring.Component):
         Absent where nothing is random, like `members`.
     dropped : In(stream.Signature(1))
         Whether a member reads the second bank of thresholds. Absent without one.
+    flush : In(1)
+        Forget everything but what waits for its turn behind the input that is being read.
+    issued : Out(1)
+        As in ``hdl.feed.Feed``; both absent unless it exits.
     constants : Out(Constants(layer, steps))
         As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     """
@@ -73,6 +77,8 @@ class LayerCore(wiring.Component):
     bits: Signal
     dropped: stream.Interface
     constants: Any
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -83,13 +89,17 @@ class LayerCore(wiring.Component):
         chunk: int,
         steps: int = 1,
         replays: bool = False,
+        exits: bool = False,
         pixels: Pixels | None = None,
     ) -> None:
         self.layer = layer
+        self.exits = exits
         self.ensemble = ensemble
         self.lfsr_width = lfsr_width
         self.steps = steps
-        self._feed = Feed(layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels)
+        self._feed = Feed(
+            layer, chunk=chunk, steps=steps, replays=replays, exits=exits, pixels=pixels
+        )
         self._neurons = neuron_block(layer, steps)
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons
@@ -104,6 +114,7 @@ class LayerCore(wiring.Component):
                 "passes": In(16),
                 **(noise if layer.noise else {}),
                 **({"dropped": In(stream.Signature(1))} if self.banked else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
                 **({"constants": Out(Constants(layer, steps))} if self.corrected else {}),
             }
         )
@@ -112,9 +123,10 @@ class LayerCore(wiring.Component):
         m = Module()
         layer = self.layer
         m.submodules.feed = feed = self._feed
-        m.submodules.crossbar = crossbar = Crossbar(layer)
-        m.submodules.columns = columns = Columns(layer)
-        m.submodules.neurons = neurons = self._neurons
+        crossbar, columns, neurons = Crossbar(layer), Columns(layer), self._neurons
+        m.submodules.crossbar = self._flushed(crossbar)
+        m.submodules.columns = self._flushed(columns)
+        m.submodules.neurons = self._flushed(neurons)
         wiring.connect(m, wiring.flipped(self.i), feed.i)
         wiring.connect(m, crossbar.o, columns.i)
         if self.banked:
@@ -127,7 +139,7 @@ class LayerCore(wiring.Component):
         if self._pooling is None:
             wiring.connect(m, neurons.o, wiring.flipped(self.o))
         else:
-            m.submodules.pool = self._pooling
+            m.submodules.pool = self._flushed(self._pooling)
             wiring.connect(m, neurons.o, self._pooling.i)
             wiring.connect(m, self._pooling.o, wiring.flipped(self.o))
         m.d.comb += [
@@ -138,6 +150,8 @@ class LayerCore(wiring.Component):
             crossbar.drive.eq(feed.drive),
             crossbar.valid.eq(feed.valid),
         ]
+        if self.exits:
+            m.d.comb += [feed.flush.eq(self.flush), self.issued.eq(feed.issued)]
         if layer.masked:
             m.d.comb += crossbar.driven.eq(feed.driven)
         if feed.tells:
@@ -150,13 +164,14 @@ class LayerCore(wiring.Component):
         """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
         layer, feed = self.layer, self._feed
         each_step = self.ensemble.resample == "step"
-        m.submodules.noise = noise = NoisePlane(
+        noise = NoisePlane(
             layer,
             self.ensemble,
             self.lfsr_width,
             vectors=layer.positions * (1 if each_step else self.steps),
             member_bits=train_bits(self.steps if each_step else 1),
         )
+        m.submodules.noise = self._flushed(noise)
         m.d.comb += [
             noise.seed.eq(self.seed),
             noise.test.eq(self.test),
@@ -201,6 +216,12 @@ class LayerCore(wiring.Component):
         ]
         with m.If(ends):
             m.d.sync += position.eq(Mux(last_position, 0, position + 1))
+        if self.exits:
+            with m.If(self.flush):
+                m.d.sync += position.eq(0)
+
+    def _flushed(self, block: Any) -> Any:
+        return ResetInserter(self.flush)(block) if self.exits else block
 
 
 def pooling(layer: Layer) -> Pooling | None:

@@ -40,6 +40,8 @@ class ReplayBuffer(wiring.Component):
         Bits of `passes`.
     tells : bool
         Say of words whether they are 0.
+    exits : bool
+        Whether a vector may be given up before its last pass.
 
     Members
     -------
@@ -58,6 +60,10 @@ class ReplayBuffer(wiring.Component):
     plane : In(range(planes))
     live : Out(groups)
         Which words of `plane` are not 0. Both absent unless it tells.
+    flush : In(1)
+        Give up the vector that is being read.
+    issued : Out(1)
+        The last pass of a vector is over, in this cycle. Both absent unless it exits.
     """
 
     i: stream.Interface
@@ -69,6 +75,8 @@ class ReplayBuffer(wiring.Component):
     word_data: Signal
     plane: Signal
     live: Signal
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -80,6 +88,7 @@ class ReplayBuffer(wiring.Component):
         pad: int = 0,
         pass_bits: int = 16,
         tells: bool = False,
+        exits: bool = False,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
@@ -89,6 +98,7 @@ class ReplayBuffer(wiring.Component):
         self.groups = -(-length // word)
         self.words = element_bits * self.groups
         self.tells = tells
+        self.exits = exits
         asked = {"plane": In(index_bits(element_bits)), "live": Out(self.groups)}
         super().__init__(
             {
@@ -100,6 +110,7 @@ class ReplayBuffer(wiring.Component):
                 "address": In(index_bits(self.words)),
                 "word_data": Out(word),
                 **(asked if tells else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -163,9 +174,14 @@ class ReplayBuffer(wiring.Component):
             self.word_data.eq(read.data),
         ]
         passed = Signal.like(self.passes)
+        issued = Signal()
+        m.d.comb += issued.eq(self.done & (passed == self.passes - 1))
+        over = issued | self.flush if self.exits else issued
+        if self.exits:
+            m.d.comb += self.issued.eq(issued)
         with m.If(self.done):
             m.d.sync += passed.eq(passed + 1)
-            with m.If(passed == self.passes - 1):
-                m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
-                m.d.sync += full.bit_select(read_half, 1).eq(0)
+        with m.If(over):
+            m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
+            m.d.sync += full.bit_select(read_half, 1).eq(0)
         return m

@@ -14,7 +14,7 @@ from tb.bench import IDLE, OKAY, SLVERR, Core, job
 
 REFUSED = 0b100
 RUN, MEMBER_LOGITS = 0b01, 0b10
-SETTINGS = ("MEMBERS", "SEED", "SCALE", "OFFSET")
+SETTINGS = ("MEMBERS", "SEED", "SCALE", "OFFSET", "EXIT", "MARGIN")
 """What is written only while the core does not run, by the beginning of its name."""
 
 

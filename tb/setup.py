@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bbnn.correction import Correction, corrected, register_writes
 from bbnn.description import Network
+from bbnn.early_exit import ALL, Exit
 from bbnn.interface import packet, registers
 
 
@@ -15,16 +16,17 @@ class Setup:
     """How the bench treats the core.
 
     members : T. member_logits : whether packets hold them. seeds : layer name -> first LFSR state,
-    where it is not the model's. correction : of the logits, to be loaded. stalls : percent of the
-    cycles in which each handshake waits. seed : of the stalls. restart_after : cycles after which
-    the run is cut off and started anew. status : what STATUS must read afterwards: idle, no framing
-    error, nothing refused.
+    where it is not the model's. correction : of the logits, to be loaded. exit : rule of early
+    exit. stalls : percent of the cycles in which each handshake waits. seed : of the stalls.
+    restart_after : cycles after which the run is cut off and started anew. status : what STATUS
+    must read afterwards: idle, no framing error, nothing refused.
     """
 
     members: int
     member_logits: bool = True
     seeds: Mapping[str, int] = field(default_factory=dict)
     correction: Correction | None = None
+    exit: Exit = ALL
     stalls: float = 0
     seed: int = 1
     restart_after: int = 0
@@ -89,6 +91,8 @@ def job(network: Network, setup: Setup, images: int) -> dict[str, object]:
         writes |= {name: seed >> 32 * word & 0xFFFFFFFF for word, name in enumerate(names)}
     if setup.correction:
         writes |= register_writes(setup.correction)
+    if setup.exit != ALL:
+        writes |= setup.exit.register_writes
     return {
         "addresses": {name: register.address for name, register in table.items()},
         "before": {name: register.reset for name, register in table.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
+from bbnn.early_exit import ALL
 from golden.network import logits, pixels
 from tb.build import Simulator, build
 from tb.compare import Comparison, compare
@@ -94,13 +95,15 @@ def verify(
         progress("golden", 0)
         played = as_set_up(network, setup)
         golden = logits(played, images, setup.members, lambda done: progress("golden", done))
-        comparison, stopped = compare(outcome, golden), ""
+        comparison, stopped = compare(outcome, golden, setup.exit), ""
         if comparison.equal:
             return Verdict(build_seconds=built, outcome=outcome, comparison=comparison)
         image = comparison.wrong_images[0]
         start = max(first for first, _ in outcome.parts if first <= image)
 
     progress("locate", 0)
+    # Layers are compared with all members run: what an early exit cuts off cannot be counted.
+    setup = replace(setup, exit=ALL)
     watch = probes(network)
     probed = build(network.name, verilog, simulator, builds, probes=watch, level=level)
     return Verdict(

@@ -11,6 +11,7 @@ import pytest
 
 import test_correction as correction
 import test_data_path as data_path
+import test_early_exit as exits
 import test_hdl_buffers as buffers
 import test_hdl_control as control
 import test_hdl_core as core
@@ -54,6 +55,11 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
         lambda: [correction.joined()],
         r"scales_written >> (\\read\S+)",
         r"scales_written << \1",
+    ),
+    "exiting_path": (
+        lambda: [exits.data_path(exits.early(exits.random_network()), exits.VOTE, count=3)],
+        r"= ! ahead;",
+        "= ahead != 0;",
     ),
     "correcting_control": (
         lambda: [correction.kept_and_delivered()],

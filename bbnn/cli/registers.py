@@ -17,11 +17,12 @@ from bbnn.model_file import digest, load, save_network
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--correction", is_flag=True, help="Scale and offset of every logit.")
+@click.option("--early-exit", is_flag=True, help="A rule that ends an image's members early.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The model's new file."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, correction: bool, output: Path, as_json: bool) -> None:
+def command(model: Path, correction: bool, early_exit: bool, output: Path, as_json: bool) -> None:
     """Write MODEL with options of its hardware that cost something and are off by default.
 
     The answers stay the same until a register is written. What the options cost, `bbnn synth` of
@@ -30,11 +31,16 @@ def command(model: Path, correction: bool, output: Path, as_json: bool) -> None:
     Example: bbnn registers models/fashion-mlp.safetensors --correction -o build/c.safetensors
     """
     network = load(model)
-    require(correction, "options", "at least one, --correction say", "none")
+    require(correction or early_exit, "options", "at least one, --correction say", "none")
     require(output.parent.is_dir(), "--output", "a file in an existing folder", str(output))
     last = network.layers[-1]
     neuron = replace(network.output, registers=correction or network.output.registers)
-    changed = replace(network, layers=(*network.layers[:-1], replace(last, neuron=neuron)))
+    early_exit |= network.ensemble.early_exit
+    changed = replace(
+        network,
+        layers=(*network.layers[:-1], replace(last, neuron=neuron)),
+        ensemble=replace(network.ensemble, early_exit=early_exit),
+    )
     save_network(changed, output)
     told = {
         "model": str(output),

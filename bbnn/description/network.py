@@ -28,6 +28,7 @@ class Ensemble:
     stratified : keep a noise plane for 2**b members and xor the bit-reversed member counter into
         every word, so that each weight takes each word exactly once in such a group.
     reseed : "image" restarts every random stream with each image; "never" lets them run on.
+    early_exit : whether the hardware can stop an image's members at run time (`bbnn.early_exit`).
     resample : "member" keeps a member's weights through its time steps; "step" draws them anew.
     """
 
@@ -35,6 +36,7 @@ class Ensemble:
     stratified: bool = False
     reseed: Literal["image", "never"] = "image"
     resample: Literal["member", "step"] = "member"
+    early_exit: bool = False
 
     def __post_init__(self) -> None:
         require_int("ensemble.members", self.members, 1, MAX_MEMBERS)
@@ -42,6 +44,11 @@ class Ensemble:
         require(is_bool, "ensemble.stratified", "true or false", self.stratified)
         known = self.reseed in ("image", "never")
         require(known, "ensemble.reseed", '"image" or "never"', self.reseed)
+        is_bool = isinstance(self.early_exit, bool)
+        require(is_bool, "ensemble.early_exit", "true or false", self.early_exit)
+        restarts = not self.early_exit or self.reseed == "image"
+        where = 'false where reseed is "never"'
+        require(restarts, "ensemble.early_exit", where, self.early_exit)
         known = self.resample in ("member", "step")
         require(known, "ensemble.resample", '"member" or "step"', self.resample)
 
@@ -222,6 +229,8 @@ class Network:
             plain = plain and self.ensemble.resample == "member"
             where = "false with dropout or with weights drawn in every step"
             require(plain, "ensemble.stratified", where, True)
+        several = not self.ensemble.early_exit or len(self.classes) > 1
+        require(several, "ensemble.early_exit", "false for a single class", True)
         spikes = self.spiking or self.ensemble.resample == "member"
         where = '"member" where no neuron spikes'
         require(spikes, "ensemble.resample", where, self.ensemble.resample)

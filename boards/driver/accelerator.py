@@ -17,6 +17,8 @@ from boards.driver.targets import open_target
 __all__ = ["Accelerator", "Progress"]
 
 Progress = Callable[[int], None]
+RULES = ("off", "vote", "margin")
+"""Of early exit, by their numbers in register EXIT."""
 
 
 class Accelerator:
@@ -71,10 +73,18 @@ class Accelerator:
         self.backend.close()
 
     def predict(
-        self, images: Any, members: int = 10, progress: Progress = lambda done: None
+        self,
+        images: Any,
+        members: int = 10,
+        progress: Progress = lambda done: None,
+        *,
+        rule: str = "off",
+        margin: float = 0.0,
     ) -> Prediction:
         """Return what `members` members say of `images`, uint8 (N, *input_shape) or (N, pixels).
 
+        rule : "vote" ends an image once its winner by votes is certain, "margin" after two members
+        or more once the sums of logits part by `margin` logits; then `members` is the most.
         Every call starts the random streams at their seeds, so the same images get the same answer.
         `progress` is called with the number of images done since its last call.
         """
@@ -92,7 +102,10 @@ class Accelerator:
         beats[:, : told.pixels] = flat.reshape(len(flat), -1)
 
         self.device.stop()
+        settings = self._exit(rule, margin)
         self.device.write("core.MEMBERS", int(members))
+        for name, value in settings.items():
+            self.device.write(name, value)
         self.device.write("core.CONTROL", self.device.bits("core.CONTROL", "run", "member_logits"))
         try:
             parts = []
@@ -103,7 +116,7 @@ class Accelerator:
         finally:
             self.device.stop()
         fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return self._checked(fields, int(members))
+        return self._checked(fields, int(members), rule != "off")
 
     def correct(self, scale: Any = None, offset: Any = None) -> None:
         """Load other scales and offsets of the logits, integers a class; None for the model's own.
@@ -133,6 +146,18 @@ class Accelerator:
         """The clock cycles with an image in the core, of the last prediction."""
         low = self.device.read("core.CYCLES_LOW")
         return self.device.read("core.CYCLES_HIGH") << 32 | low
+
+    def _exit(self, rule: str, margin: float) -> dict[str, int]:
+        """Return the registers of early exit."""
+        told = self.description
+        require(rule in RULES, "rule", f"one of {', '.join(RULES)}", rule)
+        units = round(margin * 2**told.fraction_bits)
+        fits = 0 <= units < 2**32 and (rule == "margin" or not units)
+        require(fits, "margin", "at least 0, and 0 unless that is the rule", margin)
+        if "core.EXIT" not in told.registers:
+            require(rule == "off", "rule", "off: this core has no early exit", rule)
+            return {}
+        return {"core.EXIT": RULES.index(rule), "core.MARGIN": units}
 
     # The steps before the first prediction.
 
@@ -184,13 +209,17 @@ class Accelerator:
         total = golden.shape[0] * golden.shape[1]
         require(equal == total, "the self-test", f"{total}/{total} members equal to golden", equal)
 
-    def _checked(self, fields: dict[str, np.ndarray], members: int) -> Prediction:
+    def _checked(self, fields: dict[str, np.ndarray], members: int, early: bool) -> Prediction:
         """Return the prediction if each packet agrees with itself."""
         told = self.description
         integers = fields["member_logits"].reshape(-1, members, len(told.classes))
-        votes = (integers.argmax(axis=2)[..., None] == np.arange(len(told.classes))).sum(axis=1)
+        counted = fields["members"][:, 0]
+        counts = (np.arange(members) < counted[:, None])[..., None]
+        votes = integers.argmax(axis=2)[..., None] == np.arange(len(told.classes))
+        votes = (votes & counts).sum(axis=1)
         right = (
-            (fields["members"][:, 0] == members)
+            ((counted > 0) & (counted <= members) if early else counted == members)
+            & (np.where(counts, 0, integers) == 0).all(axis=(1, 2))
             & (fields["sums"] == integers.sum(axis=1)).all(axis=1)
             & (fields["votes"] == votes).all(axis=1)
         )
@@ -198,4 +227,5 @@ class Accelerator:
         require(
             bool(right.all()), "packets with the sums and votes of their members", "all", agreeing
         )
-        return Prediction(integers.transpose(1, 0, 2), votes, told.fraction_bits, told.classes)
+        integers = integers.transpose(1, 0, 2)
+        return Prediction(integers, votes, counted, told.fraction_bits, told.classes)
