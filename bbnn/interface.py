@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
+from bbnn.early_exit import RULES
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import digest
 
 ID = 0x42424E4E
 """ASCII "BBNN"."""
-VERSION = 2
+VERSION = 3
 """Raised whenever a register or the packet changes."""
 PIXELS_PER_BEAT = 4
 ADDRESS_BITS = 12
+SCALES, OFFSETS = 0x400, 0x800
+"""Addresses of the first class's scale and offset."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +81,31 @@ def seed_registers(network: Network) -> tuple[Register, ...]:
     return tuple(result)
 
 
+def correction_registers(network: Network) -> tuple[Register, ...]:
+    """Return the scales of the classes, then the offsets, if they are registers; else none."""
+    output = network.output
+    if not output.registers:
+        return ()
+    bits, signed = output.register_bits(network.layers[-1].reach * network.steps)
+    result = []
+    for name, base, values, takes in (
+        ("SCALE", SCALES, output.scale, f"at most {2**bits - 1}"),
+        ("OFFSET", OFFSETS, output.offset, f"{-(2 ** (signed - 1))} to {2 ** (signed - 1) - 1}"),
+    ):
+        for number, (label, value) in enumerate(zip(network.classes, values, strict=True)):
+            what = f"{name.capitalize()} of logit {number}, {label}: {takes}"
+            result.append(
+                Register(
+                    name=f"{name}_{number}",
+                    address=base + 4 * number,
+                    access="rw",
+                    reset=int(value) & 0xFFFFFFFF,
+                    meaning=f"{what}; written only while not run.",
+                )
+            )
+    return tuple(result)
+
+
 def registers(network: Network) -> tuple[Register, ...]:
     """Return every register of the network's core, by address."""
     control = {
@@ -129,11 +157,21 @@ def registers(network: Network) -> tuple[Register, ...]:
             {},
         ),
     ]
+    if network.ensemble.early_exit:
+        rules = ", ".join(f"{number} {name}" for name, number in RULES.items())
+        margin = (
+            'Lead of the largest sum of logits over the next that ends an image, rule "margin".'
+        )
+        later = "Written only while not run."
+        fixed += [
+            ("EXIT", "rw", 0, f"When an image's members end before T: {rules}. {later}", {}),
+            ("MARGIN", "rw", 0, f"{margin} {later}", {}),
+        ]
     table = [
         Register(name=name, address=4 * i, access=access, reset=reset, meaning=text, bits=bits)  # type: ignore[arg-type]
         for i, (name, access, reset, text, bits) in enumerate(fixed)
     ]
-    return (*table, *seed_registers(network))
+    return (*table, *seed_registers(network), *correction_registers(network))
 
 
 def packet(network: Network, members: int, member_logits: bool) -> tuple[PacketField, ...]:
@@ -143,20 +181,26 @@ def packet(network: Network, members: int, member_logits: bool) -> tuple[PacketF
         name="member_logits",
         words=members * classes,
         signed=True,
-        meaning="Logits of member 0, class by class, then of member 1 ...; only if asked for.",
+        meaning="Logits of member 0, class by class, then of member 1 ...; only if asked for. 0 for"
+        " members that do not count.",
     )
     return (
         PacketField(
             name="image", words=1, signed=False, meaning="Number of the image since start."
         ),
-        PacketField(name="members", words=1, signed=False, meaning="T of this packet."),
         *((logits,) if member_logits else ()),
-        PacketField(name="sums", words=classes, signed=True, meaning="Sum of the T logits."),
+        PacketField(name="sums", words=classes, signed=True, meaning="Sum of the members' logits."),
         PacketField(
             name="votes",
             words=classes,
             signed=False,
             meaning="Members whose largest logit (the first, on a tie) is this class.",
+        ),
+        PacketField(
+            name="members",
+            words=1,
+            signed=False,
+            meaning="Members that sums and votes are of: T, or fewer after an early exit.",
         ),
     )
 

@@ -53,6 +53,8 @@ LACKING: dict[str, Any] = {
     "reuse": False,
     "adds": None,
     "input_rows": None,
+    "registers": False,
+    "early_exit": False,
 }
 """Fields that a file lacks where they have this value."""
 
@@ -131,7 +133,7 @@ def _encode(network: Network) -> tuple[dict[str, Any], Tensors]:
             if isinstance(value, np.ndarray):
                 tensors[prefix + name] = _packed(value, np.int32)
             elif value is not None:
-                neuron[name] = value
+                neuron |= _written({name: value})
         records = {name: _plain(getattr(layer, name)) for name in RECORDS}
         layers.append(
             {
@@ -237,6 +239,8 @@ def _neuron(entry: Any, tensors: Tensors) -> Neuron:
     for each in fields(kinds[kind]):
         if each.type == "int":
             values[each.name] = _field(entry, each.name)
+        elif each.type == "bool":
+            values[each.name] = entry.get(each.name, each.default)
         elif each.default is MISSING:
             values[each.name] = _tensor(tensors, each.name)
         else:

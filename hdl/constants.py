@@ -13,7 +13,7 @@ from bbnn.description.checks import Integers
 if TYPE_CHECKING:
     from amaranth.hdl import Value
 
-__all__ = ["affine", "by_lane", "largest_result", "later", "looked_up", "table"]
+__all__ = ["affine", "by_lane", "largest_result", "later", "looked_up", "scaled", "table"]
 
 
 def by_lane(values: Integers, lanes: int, beyond: int) -> list[list[int]]:
@@ -70,10 +70,20 @@ def affine(
     scale_shape = Shape(bits_for(max(scales)))
     scale = looked_up(m, moves, chunk, scales, scale_shape, f"scale{suffix}")
     offset = looked_up(m, moves, chunk, offsets, offset_shape, f"first_offset{suffix}")
-    offset = later(m, moves, offset, offset_shape, f"offset{suffix}")
+    limit = largest_result(np.array(scales), np.array(offsets), reach)
+    return scaled(m, moves, y, scale, offset, limit, suffix)
+
+
+def scaled(
+    m: Module, moves: Value, y: Value, scale: Value, offset: Value, limit: int, suffix: str = ""
+) -> Signal:
+    """Add registers that make ``scale * y + offset``; return the last of them, as `affine` does.
+
+    `scale` and `offset` come one cycle after `y`. limit : of the result's absolute value.
+    """
+    offset = later(m, moves, offset, offset.shape(), f"offset{suffix}")
     held = Signal.like(y, name=f"y{suffix}")
     product = Signal(signed(len(held) + len(scale)), name=f"product{suffix}")
-    limit = largest_result(np.array(scales), np.array(offsets), reach)
     result = Signal(signed(bits_for(limit) + 1), name=f"result{suffix}")
     with m.If(moves):
         m.d.sync += [

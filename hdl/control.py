@@ -9,9 +9,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
-from bbnn.interface import ADDRESS_BITS, Register, registers, seed_registers
+from bbnn.early_exit import RULES
+from bbnn.interface import ADDRESS_BITS, OFFSETS, SCALES, Register, registers, seed_registers
 from bbnn.schedule import stream_bits
 from hdl.axi import Axi4Lite, answer_reads, answer_writes
+from hdl.correction import Constants, Correction
 from hdl.widths import index_bits
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ class Control(wiring.Component):
         Nothing of an image is in the core.
     framing : In(1)
         TLAST came inside an image, in this cycle.
+    rule : Out(2)
+    margin : Out(32)
+        Of early exit; absent without it.
+    constants : In(Constants(layer, steps))
+        Scale and offset for the logits; absent unless they are registers.
     """
 
     bus: Any
@@ -68,11 +75,15 @@ class Control(wiring.Component):
     image_out: Signal
     empty: Signal
     framing: Signal
+    constants: Any
+    rule: Signal
+    margin: Signal
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.seed_words = len(seed_registers(network))
         self.streams = len(stream_bits(network))
+        constants = {"constants": In(Constants(network.layers[-1], network.steps))}
         super().__init__(
             {
                 "bus": In(Axi4Lite(ADDRESS_BITS)),
@@ -87,6 +98,8 @@ class Control(wiring.Component):
                 "image_out": In(1),
                 "empty": In(1),
                 "framing": In(1),
+                **({"rule": Out(2), "margin": Out(32)} if network.ensemble.early_exit else {}),
+                **(constants if network.output.registers else {}),
             }
         )
 
@@ -165,12 +178,50 @@ class Control(wiring.Component):
             with m.If(when_written(table[name], ~self.run)):
                 m.d.sync += seed.eq(bus.wdata)
 
+        if self.network.ensemble.early_exit:
+            readable |= {"EXIT": self.rule, "MARGIN": self.margin}
+            with m.If(when_written(table["EXIT"], ~self.run & (bus.wdata < len(RULES)))):
+                m.d.sync += self.rule.eq(bus.wdata)
+            with m.If(when_written(table["MARGIN"], ~self.run)):
+                m.d.sync += self.margin.eq(bus.wdata)
+        if self.network.output.registers:
+            readable |= self._correct(m, writes & ~self.run, accepts)
+
         # Reading.
         reads = answer_reads(m, bus, table.values(), readable)
         with m.If(reads & (bus.araddr == table["CYCLES_LOW"].address)):
             m.d.sync += cycles_high.eq(cycles[32:])
         m.d.comb += self.random_taken.eq(reads & (bus.araddr == table["RANDOM"].address))
         return m
+
+    def _correct(self, m: Module, writes: Value, accepts: Signal) -> dict[str, Value]:
+        """Add the constants of the logits, accept writes of them; return what they read."""
+        bus, layer, steps = self.bus, self.network.layers[-1], self.network.steps
+        m.submodules.correction = correction = Correction(layer, steps=steps)
+        wiring.connect(m, correction.neuron, wiring.flipped(self.constants))
+        # A whole word of a class that exists: the address is bank, class and two zeros.
+        exists = (bus.awaddr[2:10] < layer.columns) & (bus.awaddr[:2] == 0)
+        m.d.comb += [
+            correction.column.eq(bus.awaddr[2:10]),
+            correction.data.eq(bus.wdata),
+            correction.read_back.column.eq(bus.araddr[2:10]),
+        ]
+        result: dict[str, Value] = {}
+        for name, base, written in (
+            ("scale", SCALES, correction.scale_written),
+            ("offset", OFFSETS, correction.offset_written),
+        ):
+            value = getattr(correction.read_back, name)
+            register = bus.wdata.as_signed() if value.shape().signed else bus.wdata
+            # It fits if it comes back from the register's bits.
+            kept = Signal(value.shape(), name=f"kept_{name}")
+            m.d.comb += kept.eq(bus.wdata)
+            addressed = bus.awaddr[10:] == base >> 10
+            m.d.comb += written.eq(writes & addressed & exists & (kept == register))
+            with m.If(written):
+                m.d.comb += accepts.eq(1)
+            result |= {f"{name.upper()}_{k}": value for k in range(layer.columns)}
+        return result
 
 
 def _words(value: Value, width: int) -> list[Value]:

@@ -84,6 +84,11 @@ class Core(wiring.Component):
             control.random.eq(data_path.random),
         ]
 
+        if self.network.ensemble.early_exit:
+            m.d.comb += [data_path.rule.eq(control.rule), data_path.margin.eq(control.margin)]
+        if self.network.output.registers:
+            wiring.connect(m, data_path.constants, control.constants)
+
         # Images in.
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)
         beat = Signal(index_bits(beats))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
 from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
+from hdl.correction import Constants
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
 from hdl.macro import Array
@@ -42,6 +43,10 @@ class DataPath(wiring.Component):
         Result packets.
     members, member_logits, seeds, test_stream, random_taken : In
         As in ``hdl.control.Control``: the seeds of the layers, then of the scale unit.
+    rule, margin : In
+        As in ``hdl.control.Control``; absent without early exit.
+    constants : Out(Constants(layer, steps))
+        As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     random : Out(32)
         The next bits of the stream under test; one cycle after `random_taken` the ones after these.
     """
@@ -54,11 +59,15 @@ class DataPath(wiring.Component):
     test_stream: Signal
     random_taken: Signal
     random: Signal
+    constants: Any
+    rule: Signal
+    margin: Signal
 
     def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
         self.array: Array = array
         streams = len(stream_bits(network))
+        constants = {"constants": Out(Constants(network.layers[-1], network.steps))}
         super().__init__(
             {
                 "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
@@ -69,6 +78,8 @@ class DataPath(wiring.Component):
                 "test_stream": In(index_bits(streams + 1)),
                 "random_taken": In(1),
                 "random": Out(32),
+                **({"rule": In(2), "margin": In(32)} if network.ensemble.early_exit else {}),
+                **(constants if network.output.registers else {}),
             }
         )
 
@@ -76,12 +87,19 @@ class DataPath(wiring.Component):
         m = Module()
         network, width = self.network, self.network.lfsr_width
         seeds = [self.seeds[start : start + width] for start in range(0, len(self.seeds), width)]
+        exits, first = network.ensemble.early_exit, network.first_ensembling
+        flush, issued = Signal(), Signal()
+
+        def flushed(block: Any, index: int) -> Any:
+            """Return `block`, to be forgotten at an early exit if it is behind the buffer."""
+            return ResetInserter(flush)(block) if exits and index > first else block
+
         source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
         decided: list[LayerCore] = []
         waiting: dict[int, Any] = {}
         random: list[LayerCore | ScaleUnit] = []
         for index, layer in enumerate(network.layers):
-            ensembles = index == network.first_ensembling
+            ensembles = index == first
             block = LayerCore(
                 layer,
                 network.ensemble,
@@ -89,22 +107,28 @@ class DataPath(wiring.Component):
                 chunk=chunk,
                 steps=network.steps,
                 replays=ensembles,
+                exits=exits and ensembles,
                 pixels=None if index else network.encoding,
                 sift=None if index else self._sift(),
                 array=self.array,
             )
-            m.submodules[layer.name] = block
+            m.submodules[layer.name] = flushed(block, index)
             wiring.connect(m, source, block.i)
             m.d.comb += block.passes.eq(self.members if ensembles else 1)
+            if block.exits:
+                m.d.comb += [block.flush.eq(flush), issued.eq(block.issued)]
             if layer.noise is not None:
                 random.append(block)
+            if block.corrected:
+                wiring.connect(m, block.constants, wiring.flipped(self.constants))
             if block.banked:
                 decided.append(block)
-            source, chunk = self._joined(m, index, block.o, waiting), neurons(layer)
+            source, chunk = self._joined(m, index, block.o, waiting, flushed), neurons(layer)
         if network.scale_dropout is not None:
-            m.submodules["scale$"] = unit = ScaleUnit(
+            unit = ScaleUnit(
                 network.scale_dropout, network.ensemble, lfsr_width=width, layers=len(decided)
             )
+            m.submodules["scale$"] = flushed(unit, len(network.layers))
             random.append(unit)
             for decisions, block in zip(unit.o, decided, strict=True):
                 wiring.connect(m, decisions, block.dropped)
@@ -122,9 +146,11 @@ class DataPath(wiring.Component):
         # No layer can have these names, nor those of the shortcuts. Two registers, so that the
         # host's ready ends before it runs back into the last layer.
         slack = fifo.SyncFIFO(width=len(source.payload), depth=2)
-        m.submodules["slack$"] = slack
+        m.submodules["slack$"] = flushed(slack, len(network.layers))
         m.submodules["ensemble$"] = ensemble = Ensemble(
-            classes=len(network.classes), width=logit_width(network.layers[-1], network.steps)
+            classes=len(network.classes),
+            width=logit_width(network.layers[-1], network.steps),
+            exits=exits,
         )
         wiring.connect(m, source, slack.w_stream)  # type: ignore[arg-type]
         wiring.connect(m, slack.r_stream, ensemble.i)  # type: ignore[arg-type]
@@ -133,6 +159,13 @@ class DataPath(wiring.Component):
             ensemble.members.eq(self.members),
             ensemble.member_logits.eq(self.member_logits),
         ]
+        if exits:
+            m.d.comb += [
+                ensemble.rule.eq(self.rule),
+                ensemble.margin.eq(self.margin),
+                ensemble.issued.eq(issued),
+                flush.eq(ensemble.flush),
+            ]
         return m
 
     def _sift(self) -> Sift | None:
@@ -142,16 +175,19 @@ class DataPath(wiring.Component):
             return None
         return Sift(element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept)
 
-    def _joined(self, m: Module, index: int, source: Any, waiting: dict[int, Any]) -> Any:
+    def _joined(
+        self, m: Module, index: int, source: Any, waiting: dict[int, Any], flushed: Any
+    ) -> Any:
         """Return the outputs of layer `index` with what is added; fork them if they are, later.
 
-        waiting : by a later layer's index, what will be added to its outputs.
+        waiting : by a later layer's index, what will be added to its outputs. flushed : makes
+        blocks that an early exit empties.
         """
         layers = self.network.layers
         layer, joins = layers[index], shortcut_source(self.network, index)
         if joins is not None:
             early, bits = layers[: joins + 1], output_drive(layers[: index + 1]).bits
-            m.submodules[f"{layer.name}$sum"] = shortcut = Shortcut(
+            shortcut = Shortcut(
                 early_bits=output_drive(early).bits,
                 late_bits=layer.largest.bit_length(),
                 bits=bits,
@@ -160,12 +196,15 @@ class DataPath(wiring.Component):
                 channels=layer.output_shape[2],
                 depth=shortcut_depth(self.network, index),
             )
+            # What the first ensembling layer puts out is a member's, too.
+            m.submodules[f"{layer.name}$sum"] = flushed(shortcut, index + 1)
             wiring.connect(m, source, shortcut.late)
             wiring.connect(m, waiting.pop(index), shortcut.early)
             source = shortcut.o
         sums = [n for n in range(len(layers)) if shortcut_source(self.network, n) == index]
         if sums:
-            m.submodules[f"{layer.name}$fork"] = fork = Fork(len(source.payload), 1 + len(sums))
+            fork = Fork(len(source.payload), 1 + len(sums))
+            m.submodules[f"{layer.name}$fork"] = flushed(fork, index + 1)
             wiring.connect(m, source, fork.i)
             source, *others = fork.o
             waiting.update(zip(sums, others, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING, Any, Literal
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -44,6 +44,8 @@ class Feed(wiring.Component):
         Time steps of a member.
     replays : bool
         Whether the input is held for all members and steps, as in the first ensembling layer.
+    exits : bool
+        Whether an input that is replayed may be given up before its last pass.
     pixels : "constant", "rate" or None
         The encoding of the pixels that come in, if they are pixels.
     sift : Sift or None
@@ -66,6 +68,10 @@ class Feed(wiring.Component):
     certain : Out(1)
         The vector is read for the rows that are not sampled, before the members; absent unless
         their sums are reused.
+    flush : In(1)
+        Give up the input that is being read, in all its passes.
+    issued : Out(1)
+        The last pass of an input has been read, in this cycle. Both absent unless it exits.
     """
 
     i: stream.Interface
@@ -79,6 +85,8 @@ class Feed(wiring.Component):
     plane: Signal
     live: Signal
     certain: Signal
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class Feed(wiring.Component):
         chunk: int,
         steps: int = 1,
         replays: bool = False,
+        exits: bool = False,
         pixels: Pixels | None = None,
         sift: Sift | None = None,
     ) -> None:
@@ -94,6 +103,7 @@ class Feed(wiring.Component):
         self.chunk = chunk
         self.steps = steps
         self.replays = replays
+        self.exits = exits
         self.pixels = pixels
         self.sift = sift
         self.element_bits = 8 if pixels else layer.drive.bits
@@ -112,6 +122,7 @@ class Feed(wiring.Component):
                 **({"driven": Out(lanes)} if layer.masked else {}),
                 **(asked if self.tells else {}),
                 **({"certain": Out(1)} if layer.folding.reuse else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -124,7 +135,7 @@ class Feed(wiring.Component):
         # One more where sums are reused: those of the certain rows come before all members'.
         pass_bits = bits_for(MAX_MEMBERS * self.steps + layer.folding.reuse)
         word = lanes * (2 if carries_masks else 1)
-        m.submodules.replay = replay = ReplayBuffer(
+        replay = ReplayBuffer(
             element_bits=layer.drive.bits,
             chunk=word if window else self.chunk,
             length=word * layer.row_groups if window else layer.rows,
@@ -133,7 +144,9 @@ class Feed(wiring.Component):
             pass_bits=pass_bits,
             tells=self.tells,
             first=layer.sampled if layer.sorts else None,
+            exits=self.exits and window is None,
         )
+        m.submodules.replay = replay if window is None else self._flushed(replay)
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
         wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
         passes = Signal(pass_bits)
@@ -162,9 +175,14 @@ class Feed(wiring.Component):
         if window is None:
             wiring.connect(m, source, replay.i)
             m.d.comb += replay.passes.eq(passes)
+            if self.exits:
+                m.d.comb += [replay.flush.eq(self.flush), self.issued.eq(replay.issued)]
         else:
             self._cut(m, window, source, passes, replay)
         return m
+
+    def _flushed(self, block: Any) -> Any:
+        return ResetInserter(self.flush)(block) if self.exits else block
 
     def _window(self) -> Window | None:
         """Return the window to be cut; all rows at once where pixels are only held."""
@@ -194,19 +212,23 @@ class Feed(wiring.Component):
             pad=replay.pad,
             masked=layer.masked,
             replays=self.replays,
+            exits=self.exits,
             pass_bits=len(passes),
         )
         wiring.connect(m, source, lines.i)
         m.d.comb += replay.passes.eq(1)
         if self.replays:
             m.d.comb += lines.passes.eq(passes)
+        if self.exits:
+            m.d.comb += [lines.flush.eq(self.flush), self.issued.eq(lines.issued)]
         sink = replay.i
         if self.pixels == "rate":
-            m.submodules.rate = rate = RateEncoder(
+            rate = RateEncoder(
                 together=layer.folding.lanes_in,
                 words=layer.positions * layer.row_groups,
                 steps=self.steps,
             )
+            m.submodules.rate = self._flushed(rate)
             wiring.connect(m, rate.o, sink)
             sink = rate.i
         m.d.comb += [

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn import schedule
-from bbnn.description import Ensemble, Layer, Quantised, Threshold
+from bbnn.description import Ensemble, Layer, Logits, Quantised, Threshold
 from hdl.columns import Columns
+from hdl.correction import Constants
 from hdl.crossbar import Crossbar
 from hdl.feed import Feed, Pixels
 from hdl.macro import Array
-from hdl.neuron import ThresholdNeurons, neuron_block
+from hdl.neuron import LogitNeuron, ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
 from hdl.pool import Pooling
 from hdl.sift import Sift
@@ -43,7 +44,7 @@ class LayerCore(wiring.Component):
         Elements per transfer at the input.
     steps : int
         Time steps of a member.
-    replays, pixels, sift
+    replays, exits, pixels, sift
         As in ``hdl.feed.Feed``.
     array : Array
         What samples the weights, if any are sampled.
@@ -62,6 +63,12 @@ class LayerCore(wiring.Component):
         Absent where nothing is random, like `members`.
     dropped : In(stream.Signature(1))
         Whether a member reads the second bank of thresholds. Absent without one.
+    flush : In(1)
+        Forget everything but what waits for its turn behind the input that is being read.
+    issued : Out(1)
+        As in ``hdl.feed.Feed``; both absent unless it exits.
+    constants : Out(Constants(layer, steps))
+        As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     """
 
     i: stream.Interface
@@ -73,6 +80,9 @@ class LayerCore(wiring.Component):
     take: Signal
     bits: Signal
     dropped: stream.Interface
+    constants: Any
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -83,23 +93,32 @@ class LayerCore(wiring.Component):
         chunk: int,
         steps: int = 1,
         replays: bool = False,
+        exits: bool = False,
         pixels: Pixels | None = None,
         sift: Sift | None = None,
         array: Array = "lanes",
     ) -> None:
         self.layer = layer
+        self.exits = exits
         self.ensemble = ensemble
         self.macro = array == "macro" and layer.probability_bits > 0
         self.lfsr_width = lfsr_width
         self.steps = steps
         self._each_step = ensemble.resample == "step"
         self._feed = Feed(
-            layer, chunk=chunk, steps=steps, replays=replays, pixels=pixels, sift=sift
+            layer,
+            chunk=chunk,
+            steps=steps,
+            replays=replays,
+            exits=exits,
+            pixels=pixels,
+            sift=sift,
         )
         self._neurons = neuron_block(layer, steps)
         self._pooling = pooling(layer)
         source = self._pooling or self._neurons
         self.banked = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
+        self.corrected = isinstance(layer.neuron, Logits) and layer.neuron.registers
         noise = {"members": In(16), "seed": In(lfsr_width), "test": In(1), "take": In(1)}
         noise["bits"] = Out(schedule.noise_step(layer, lfsr_width))
         super().__init__(
@@ -109,6 +128,8 @@ class LayerCore(wiring.Component):
                 "passes": In(16),
                 **(noise if layer.noise else {}),
                 **({"dropped": In(stream.Signature(1))} if self.banked else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
+                **({"constants": Out(Constants(layer, steps))} if self.corrected else {}),
             }
         )
 
@@ -117,19 +138,24 @@ class LayerCore(wiring.Component):
         layer = self.layer
         m.submodules.feed = feed = self._feed
         vectors = layer.positions * (1 if self._each_step else self.steps)
-        m.submodules.crossbar = crossbar = Crossbar(layer, vectors if self.macro else None)
-        m.submodules.columns = columns = Columns(layer)
-        m.submodules.neurons = neurons = self._neurons
+        crossbar = Crossbar(layer, vectors if self.macro else None)
+        columns, neurons = Columns(layer), self._neurons
+        m.submodules.crossbar = self._flushed(crossbar)
+        m.submodules.columns = self._flushed(columns)
+        m.submodules.neurons = self._flushed(neurons)
         wiring.connect(m, wiring.flipped(self.i), feed.i)
         wiring.connect(m, crossbar.o, columns.i)
         if self.banked:
             self._choose_bank(m, columns.o)
         else:
             wiring.connect(m, columns.o, neurons.i)
+        if self.corrected:
+            assert isinstance(neurons, LogitNeuron)
+            wiring.connect(m, neurons.constants, wiring.flipped(self.constants))
         if self._pooling is None:
             wiring.connect(m, neurons.o, wiring.flipped(self.o))
         else:
-            m.submodules.pool = self._pooling
+            m.submodules.pool = self._flushed(self._pooling)
             wiring.connect(m, neurons.o, self._pooling.i)
             wiring.connect(m, self._pooling.o, wiring.flipped(self.o))
         m.d.comb += [
@@ -140,6 +166,8 @@ class LayerCore(wiring.Component):
             crossbar.drive.eq(feed.drive),
             crossbar.valid.eq(feed.valid),
         ]
+        if self.exits:
+            m.d.comb += [feed.flush.eq(self.flush), self.issued.eq(feed.issued)]
         if layer.masked:
             m.d.comb += crossbar.driven.eq(feed.driven)
         if layer.folding.reuse:
@@ -157,13 +185,14 @@ class LayerCore(wiring.Component):
         each_step = self._each_step
         # Certain rows are read without noise.
         certain = feed.certain if layer.folding.reuse else 0
-        m.submodules.noise = noise = NoisePlane(
+        noise = NoisePlane(
             layer,
             self.ensemble,
             self.lfsr_width,
             vectors=vectors,
             member_bits=train_bits(self.steps if each_step else 1),
         )
+        m.submodules.noise = self._flushed(noise)
         m.d.comb += [
             noise.seed.eq(self.seed),
             noise.test.eq(self.test),
@@ -208,6 +237,12 @@ class LayerCore(wiring.Component):
         ]
         with m.If(ends):
             m.d.sync += position.eq(Mux(last_position, 0, position + 1))
+        if self.exits:
+            with m.If(self.flush):
+                m.d.sync += position.eq(0)
+
+    def _flushed(self, block: Any) -> Any:
+        return ResetInserter(self.flush)(block) if self.exits else block
 
 
 def pooling(layer: Layer) -> Pooling | None:

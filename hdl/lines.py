@@ -49,6 +49,8 @@ class LineBuffer(wiring.Component):
         Say of every row whether it is driven.
     replays : bool
         Whether maps are read several times.
+    exits : bool
+        Whether a map that is replayed may be given up before its last pass.
     pass_bits : int
         Bits of `passes`.
 
@@ -60,11 +62,17 @@ class LineBuffer(wiring.Component):
         Position after position, in each channel group after channel group.
     passes : In(pass_bits)
         How often each map is read, at least 1; constant. Absent unless maps are replayed.
+    flush : In(1)
+        Give up the map that is being read, all of which has come.
+    issued : Out(1)
+        The last pass of a map is over, in this cycle. Both absent unless it exits.
     """
 
     i: stream.Interface
     o: stream.Interface
     passes: Signal
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -76,6 +84,7 @@ class LineBuffer(wiring.Component):
         pad: int = 0,
         masked: bool = False,
         replays: bool = False,
+        exits: bool = False,
         pass_bits: int = 16,
     ) -> None:
         self.window = window
@@ -85,6 +94,7 @@ class LineBuffer(wiring.Component):
         self.pad = pad
         self.masked = masked
         self.replays = replays
+        self.exits = exits
         self.pass_bits = pass_bits
         groups = -(-window.channels // together)
         self.ring = Ring(
@@ -98,6 +108,7 @@ class LineBuffer(wiring.Component):
                 "i": In(stream.Signature(chunk * element_bits)),
                 "o": Out(stream.Signature(word)),
                 **({"passes": In(pass_bits)} if replays else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -109,10 +120,13 @@ class LineBuffer(wiring.Component):
             element_bits=self.element_bits,
             together=self.together,
             masked=self.masked,
+            exits=self.exits,
             pass_bits=self.pass_bits,
         )
         wiring.connect(m, reader.o, wiring.flipped(self.o))
         m.d.comb += reader.passes.eq(self.passes if self.replays else 1)
+        if self.exits:
+            m.d.comb += [reader.flush.eq(self.flush), self.issued.eq(reader.issued)]
 
         writes = []
         for number in range(self.ring.banks):

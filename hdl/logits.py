@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
@@ -12,7 +12,8 @@ from amaranth.utils import bits_for
 from bbnn.description import Layer, Logits
 from bbnn.schedule import neurons
 from hdl.columns import ColumnSums
-from hdl.constants import affine, largest_result
+from hdl.constants import affine, later, scaled
+from hdl.correction import Constants, constant_shapes
 from hdl.widths import index_bits
 from hdl.write_back import WriteBack
 
@@ -38,19 +39,25 @@ class LogitNeuron(wiring.Component):
     -------
     i : In(stream.Signature(ColumnSums(layer)))
     o : Out(stream.Signature(signed(logit_width(layer, steps))))
+    constants : Out(Constants(layer, steps))
+        Scale and offset; absent unless they are registers.
     """
 
     i: stream.Interface
     o: stream.Interface
+    constants: Any
 
     def __init__(self, layer: Layer, *, steps: int = 1) -> None:
         self.layer = layer
         self.steps = steps
         self.latency = 3 if steps == 1 else 3 + StepSums.latency
+        assert isinstance(layer.neuron, Logits)
+        registers = {"constants": Out(Constants(layer, steps))} if layer.neuron.registers else {}
         super().__init__(
             {
                 "i": In(stream.Signature(ColumnSums(layer))),
                 "o": Out(stream.Signature(signed(logit_width(layer, steps)))),
+                **registers,
             }
         )
 
@@ -66,10 +73,18 @@ class LogitNeuron(wiring.Component):
 
         moves = Signal()
         m.d.comb += [moves.eq(~self.o.valid | self.o.ready), source.ready.eq(moves)]
-        scales, offsets = neuron.scale.tolist(), neuron.offset.tolist()
         reach = self.layer.reach * self.steps
         y, chunk = source.p.y[0], source.p.chunk
-        logit = affine(m, moves, y, chunk, scales, offsets, reach)
+        if neuron.registers:
+            m.d.comb += self.constants.column.eq(chunk)
+            scale, offset = (
+                later(m, moves, getattr(self.constants, name), shape, name)
+                for name, shape in constant_shapes(self.layer, self.steps).items()
+            )
+            logit = scaled(m, moves, y, scale, offset, neuron.largest(reach))
+        else:
+            scales, offsets = neuron.scale.tolist(), neuron.offset.tolist()
+            logit = affine(m, moves, y, chunk, scales, offsets, reach)
         m.d.comb += self.o.payload.eq(logit)
         valid = Signal(2)
         with m.If(moves):
@@ -145,4 +160,4 @@ def logit_width(layer: Layer, steps: int = 1) -> int:
     """Return the bits that hold every logit of `layer` after so many steps, sign included."""
     neuron = layer.neuron
     assert isinstance(neuron, Logits)
-    return bits_for(largest_result(neuron.scale, neuron.offset, layer.reach * steps)) + 1
+    return bits_for(neuron.largest(layer.reach * steps)) + 1

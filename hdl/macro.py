@@ -33,6 +33,9 @@ def require_macros(network: Network) -> None:
     """Raise `InputError` where no layer is sampled, or only some rows of one are."""
     sampled = any(layer.probability_bits for layer in network.layers)
     require(sampled, "--array macro", "used for a network with sampled weights", network.name)
+    # What an early exit leaves in the pipeline would have to be emptied from macros, too.
+    exits = network.ensemble.early_exit
+    require(not exits, "ensemble.early_exit", "false with --array macro", exits)
     for layer in network.layers:
         # A macro samples all its rows; rows that are kept apart would need one of their own.
         wanted = "absent with --array macro"

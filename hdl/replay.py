@@ -45,6 +45,8 @@ class ReplayBuffer(wiring.Component):
     first : integers, shape (length,), or None
         Sort the elements: words hold those with a 1 before all others (``hdl.sorter``). Filling
         takes `word` cycles a word then.
+    exits : bool
+        Whether a vector may be given up before its last pass.
 
     Members
     -------
@@ -65,6 +67,10 @@ class ReplayBuffer(wiring.Component):
     plane : In(range(planes))
     live : Out(groups)
         Which words of `plane` are not 0. Both absent unless it tells.
+    flush : In(1)
+        Give up the vector that is being read.
+    issued : Out(1)
+        The last pass of a vector is over, in this cycle. Both absent unless it exits.
     """
 
     i: stream.Interface
@@ -77,6 +83,8 @@ class ReplayBuffer(wiring.Component):
     word_data: Signal
     plane: Signal
     live: Signal
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -89,6 +97,7 @@ class ReplayBuffer(wiring.Component):
         pass_bits: int = 16,
         tells: bool = False,
         first: Integers | None = None,
+        exits: bool = False,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
@@ -108,6 +117,7 @@ class ReplayBuffer(wiring.Component):
             )
             self.groups = self._gather.words
         self.words = element_bits * self.groups
+        self.exits = exits
         asked = {"plane": In(index_bits(element_bits)), "live": Out(self.groups)}
         super().__init__(
             {
@@ -120,6 +130,7 @@ class ReplayBuffer(wiring.Component):
                 "first_pass": Out(1),
                 "word_data": Out(word),
                 **(asked if tells else {}),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -184,9 +195,14 @@ class ReplayBuffer(wiring.Component):
         ]
         passed = Signal.like(self.passes)
         m.d.comb += self.first_pass.eq(passed == 0)
+        issued = Signal()
+        m.d.comb += issued.eq(self.done & (passed == self.passes - 1))
+        over = issued | self.flush if self.exits else issued
+        if self.exits:
+            m.d.comb += self.issued.eq(issued)
         with m.If(self.done):
             m.d.sync += passed.eq(passed + 1)
-            with m.If(passed == self.passes - 1):
-                m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
-                m.d.sync += full.bit_select(read_half, 1).eq(0)
+        with m.If(over):
+            m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
+            m.d.sync += full.bit_select(read_half, 1).eq(0)
         return m

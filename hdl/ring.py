@@ -36,15 +36,20 @@ class Ring:
         """Bits of a bank's address."""
         return index_bits(self.depth)
 
-    def following(self, slot: Signal) -> Value:
-        """Return the address of the slot after the one at address `slot`."""
-        last = (self.lines // self.banks - 1) * self.line_words
-        return Mux(slot == last, 0, slot + self.line_words)[: self.address_bits]
+    def following(self, slot: Signal, slots: int = 1) -> Value:
+        """Return the address of the slot that is `slots` after the one at address `slot`."""
+        wraps = (self.lines // self.banks - slots) * self.line_words
+        on = slot + slots * self.line_words
+        if slots == 1:
+            return Mux(slot == wraps, 0, on)[: self.address_bits]
+        return Mux(slot >= wraps, slot - wraps, on)[: self.address_bits]
 
     def later(self, bank: Signal, slot: Signal, lines: int) -> tuple[Value, Value]:
-        """Return the bank and the slot that are `lines` <= K lines on."""
-        if lines == self.banks:
-            return bank, self.following(slot)
+        """Return the bank and the slot that are `lines` on, less than all of the ring."""
+        slots, lines = divmod(lines, self.banks)
+        if not lines:
+            return bank, self.following(slot, slots)
         wraps = bank >= self.banks - lines
         on = Mux(wraps, bank + (lines - self.banks), bank + lines)[: len(bank)]
-        return on, Mux(wraps, self.following(slot), slot)
+        near = self.following(slot, slots) if slots else slot
+        return on, Mux(wraps, self.following(slot, slots + 1), near)

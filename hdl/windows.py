@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,14 +32,14 @@ class WindowReader(wiring.Component):
     window : Window
     ring : Ring
     element_bits, together, pass_bits : int
-    masked : bool
+    masked, exits : bool
         As in ``hdl.lines.LineBuffer``.
 
     Members
     -------
     held : In(range(ring.lines + 1))
         Complete lines in the ring, counted from the first that was not freed.
-    freed : Out(range(K + 1))
+    freed : Out(range(lines of a map + 1))
         Lines that are no longer needed from the next cycle on.
     passes : In(pass_bits)
     enable : Out(1)
@@ -47,6 +47,8 @@ class WindowReader(wiring.Component):
     addresses : Out(ArrayLayout(address_bits, K))
     words : In(ArrayLayout(G * element_bits, K))
     o : Out(stream.Signature(WindowWord))
+    flush, issued
+        As in ``hdl.lines.LineBuffer``.
     """
 
     held: Signal
@@ -56,6 +58,8 @@ class WindowReader(wiring.Component):
     addresses: data.View
     words: data.View
     o: stream.Interface
+    flush: Signal
+    issued: Signal
 
     def __init__(
         self,
@@ -66,23 +70,26 @@ class WindowReader(wiring.Component):
         together: int,
         masked: bool,
         pass_bits: int,
+        exits: bool = False,
     ) -> None:
         self.window = window
         self.ring = ring
         self.element_bits = element_bits
         self.together = together
         self.masked = masked
+        self.exits = exits
         self.groups = -(-window.channels // together)
         word = WindowWord(window.taps * together, element_bits, masked=masked)
         super().__init__(
             {
                 "held": In(range(ring.lines + 1)),
-                "freed": Out(range(window.kernel + 1)),
+                "freed": Out(range((map_lines(window) if exits else window.kernel) + 1)),
                 "passes": In(pass_bits),
                 "enable": Out(1),
                 "addresses": Out(data.ArrayLayout(ring.address_bits, ring.banks)),
                 "words": In(data.ArrayLayout(together * element_bits, ring.banks)),
                 "o": Out(stream.Signature(word)),
+                **({"flush": In(1), "issued": Out(1)} if exits else {}),
             }
         )
 
@@ -152,6 +159,17 @@ class WindowReader(wiring.Component):
                 m.d.comb += self.freed.eq(stride)
             with m.Else():
                 m.d.sync += kept.eq(kept + stride)
+        if self.exits:
+            lines = map_lines(window)
+            next_map = ring.later(first_bank, first_slot, lines)
+            m.d.comb += self.issued.eq(reads & ends_row & last_row & last_pass)
+            with m.If(self.flush):
+                m.d.sync += [signal.eq(signal.init) for signal in (tap, group, x, y, passed)]
+                m.d.sync += [column.eq(0), place.eq(start), top.eq(0), kept.eq(0)]
+                m.d.sync += [bank.eq(next_map[0]), slot.eq(next_map[1])]
+                m.d.sync += [first_bank.eq(next_map[0]), first_slot.eq(next_map[1])]
+                # In the last pass each row has freed its lines.
+                m.d.comb += self.freed.eq(lines - Mux(last_pass, top, 0))
         for number in range(ring.banks):
             in_slot = slot
             if number < ring.banks - 1:
@@ -159,13 +177,14 @@ class WindowReader(wiring.Component):
             m.d.comb += self.addresses[number].eq((in_slot + place)[: ring.address_bits])
         m.d.comb += reads.eq(self.enable & (self.held >= kept + kernel))
 
-        m.submodules.gather = gather = Gather(
+        gather = Gather(
             kernel=kernel,
             element_bits=self.element_bits,
             together=self.together,
             missing=self.groups * self.together - window.channels,
             masked=self.masked,
         )
+        m.submodules.gather = ResetInserter(self.flush)(gather) if self.exits else gather
         wiring.connect(m, gather.o, wiring.flipped(self.o))
         columns, rows = (
             range(window.padding, window.padding + size) for size in (window.width, window.height)

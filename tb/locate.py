@@ -14,7 +14,7 @@ from golden.network import trace
 from tb.build import Build
 from tb.play import SimulationError, beats, play
 from tb.probes import outputs, transfers
-from tb.setup import Setup, reseeded
+from tb.setup import Setup, as_set_up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,7 @@ def locate(
         path.unlink(missing_ok=True)
         with contextlib.suppress(SimulationError):
             play(probed, network, beats(stream), setup, folder, [f"+probes={path}"])
-        found = _first(reseeded(network, setup.seeds), stream, setup, path, image)
+        found = _first(as_set_up(network, setup), stream, setup, path, image)
         if found:
             return found
     return None

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bbnn.correction import Correction, corrected, register_writes
 from bbnn.description import Network
+from bbnn.early_exit import ALL, Exit
 from bbnn.interface import packet, registers
 from golden.source import STREAMS, Source
 
@@ -16,16 +18,18 @@ class Setup:
     """How the bench treats the core.
 
     members : T. member_logits : whether packets hold them. seeds : layer name -> first LFSR state,
-    where it is not the model's. stalls : percent of the cycles in which each handshake waits.
-    seed : of the stalls. restart_after : cycles after which the run is cut off and started anew.
-    status : what STATUS must read afterwards: idle, no framing error, nothing refused.
-    source : of the weights. streams : folder with its samples, for a core with macros. draw :
-    cycles in which these draw one.
+    where it is not the model's. correction : of the logits, to be loaded. exit : rule of early
+    exit. stalls : percent of the cycles in which each handshake waits. seed : of the stalls.
+    restart_after : cycles after which the run is cut off and started anew. status : what STATUS
+    must read afterwards: idle, no framing error, nothing refused. source : of the weights.
+    streams : folder with its samples, for a core with macros. draw : cycles in which these draw one.
     """
 
     members: int
     member_logits: bool = True
     seeds: Mapping[str, int] = field(default_factory=dict)
+    correction: Correction | None = None
+    exit: Exit = ALL
     stalls: float = 0
     seed: int = 1
     restart_after: int = 0
@@ -49,6 +53,12 @@ def reseeded(network: Network, seeds: Mapping[str, int]) -> Network:
         for layer in network.layers
     ]
     return replace(network, layers=tuple(layers))
+
+
+def as_set_up(network: Network, setup: Setup) -> Network:
+    """Return the network that a core of `network` is once `setup` is in its registers."""
+    seeded = reseeded(network, setup.seeds)
+    return corrected(seeded, setup.correction) if setup.correction else seeded
 
 
 def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
@@ -89,6 +99,10 @@ def job(network: Network, setup: Setup, images: int) -> dict[str, object]:
         low = f"SEED_{layer.upper()}"
         names = [low] if low in table else [f"{low}_LOW", f"{low}_HIGH"]
         writes |= {name: seed >> 32 * word & 0xFFFFFFFF for word, name in enumerate(names)}
+    if setup.correction:
+        writes |= register_writes(setup.correction)
+    if setup.exit != ALL:
+        writes |= setup.exit.register_writes
     return {
         "addresses": {name: register.address for name, register in table.items()},
         "before": {name: register.reset for name, register in table.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Network
+from bbnn.early_exit import ALL
 from golden.network import logits, pixels
 from tb.build import Simulator, build
 from tb.compare import Comparison, compare
@@ -19,7 +20,7 @@ from tb.locate import Difference, locate
 from tb.play import SimulationError
 from tb.probes import probes
 from tb.run import Outcome, simulate
-from tb.setup import Setup, reseeded
+from tb.setup import Setup, as_set_up
 
 Stage = Literal["build", "simulate", "golden", "locate"]
 Progress = Callable[[Stage, int], None]
@@ -92,21 +93,23 @@ def verify(
         image, start, stopped = error.image, error.start, str(error)
     else:
         progress("golden", 0)
-        seeded = reseeded(network, setup.seeds)
+        played = as_set_up(network, setup)
         golden = logits(
-            seeded,
+            played,
             images,
             setup.members,
             lambda done: progress("golden", done),
             source=setup.source,
         )
-        comparison, stopped = compare(outcome, golden), ""
+        comparison, stopped = compare(outcome, golden, setup.exit), ""
         if comparison.equal:
             return Verdict(build_seconds=built, outcome=outcome, comparison=comparison)
         image = comparison.wrong_images[0]
         start = max(first for first, _ in outcome.parts if first <= image)
 
     progress("locate", 0)
+    # Layers are compared with all members run: what an early exit cuts off cannot be counted.
+    setup = replace(setup, exit=ALL)
     watch = probes(network)
     probed = build(network.name, verilog, simulator, builds, probes=watch, level=level)
     return Verdict(

@@ -92,6 +92,6 @@ def packets(
     for number, of_image in enumerate(logits(network, images, members)):
         votes = np.bincount(of_image.argmax(axis=1), minlength=of_image.shape[1])
         body = of_image.ravel().tolist() if member_logits else []
-        words = [number, members, *body, *of_image.sum(axis=0).tolist(), *votes.tolist()]
+        words = [number, *body, *of_image.sum(axis=0).tolist(), *votes.tolist(), members]
         result.append([word % 2**32 for word in words])
     return result

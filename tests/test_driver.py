@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bbnn.correction import Correction, corrected, ranges
 from bbnn.description import Network
+from bbnn.early_exit import Exit
 from bbnn.interface import seed_registers
 from boards.driver import Accelerator, DriverError
 from boards.driver.backend import Region
 from boards.driver.simulation import Simulated, Simulation
 from boards.shell.describe import describe
 from boards.shell.simulator import Simulator, build
+from golden.early_exit import counted_members, only_counted
 from golden.metrics import entropy, mean_softmax, mutual_information, softmax
 from golden.network import logits
 from golden.self_test import random_words
@@ -159,14 +162,14 @@ def test_seeds_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
         Accelerator(simulation(), told)
 
 
-PACKET = {0: "image numbers", 1: "sums and votes", 5: "sums and votes", 8: "sums and votes"}
-PACKET |= {11: "sums and votes"}
+PACKET = {0: "image numbers", 4: "sums and votes", 7: "sums and votes", 10: "sums and votes"}
+PACKET |= {13: "sums and votes"}
 
 
 @pytest.mark.icarus
 @pytest.mark.parametrize("word", PACKET)
 def test_a_wrong_packet_is_told(word: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever word is wrong: image number, T, logit, sum or vote."""
+    """Whichever word is wrong: image number, logit, sum, vote or T."""
     invalidate = Simulated.invalidate
 
     def spoilt(buffer: Simulated) -> None:
@@ -183,6 +186,75 @@ def test_a_wrong_packet_is_told(word: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def changed(**entries: Any) -> dict[str, Any]:
     return {**describe(NETWORK), **entries}
+
+
+@pytest.mark.icarus
+def test_correction() -> None:
+    """Constants are loaded, changed in part, and the model's own again; bad ones are refused."""
+    last = NETWORK.layers[-1]
+    neuron = replace(NETWORK.output, registers=True)
+    network = replace(NETWORK, layers=(*NETWORK.layers[:-1], replace(last, neuron=neuron)))
+    images = random_images(network, 3)
+    own = Correction.of(network.output)
+    low, high = ranges(network)["offset"]
+    other = Correction(scale=(0, *own.scale[1:]), offset=(low, high, -1))
+    with Accelerator(simulation(network=network), describe(network)) as made:
+        for given, meant in (
+            ((other.scale, other.offset), other),
+            ((None, np.array(other.offset)), replace(own, offset=other.offset)),
+            ((), own),
+        ):
+            made.correct(*given)
+            golden = logits(corrected(network, meant), images, 2)
+            assert np.array_equal(made.predict(images, 2).integers, golden.transpose(1, 0, 2))
+        for given, told in (
+            (((1, 2), None), "scale must be 3 integers, one a class, not"),
+            (((1, 2, 0.5), None), "scale must be 3 integers, one a class, not"),
+            (((1, 2, -1), None), r"scale\[2\] must be an integer in 0"),
+            ((None, (0, high + 1, 0)), rf"offset\[1\] must be an integer in {low}..{high}, not"),
+        ):
+            with pytest.raises(DriverError, match=told):
+                made.correct(*given)
+
+
+@pytest.mark.icarus
+def test_early_exit() -> None:
+    """The driver counts the members that count, and no others."""
+    network = replace(NETWORK, ensemble=replace(NETWORK.ensemble, early_exit=True))
+    images = random_images(network, 5)
+    golden = logits(network, images, 6)
+    with Accelerator(simulation(network=network), describe(network)) as made:
+        for rule, margin in (("vote", 0), ("margin", 200), ("off", 0)):
+            got = made.predict(images, 6, rule=rule, margin=margin / 2**10)
+            counted = counted_members(golden, Exit(rule=rule, margin=margin))
+            assert (counted < 6).any() == (rule != "off")
+            assert got.counted.tolist() == counted.tolist()
+            shown = only_counted(golden, counted)
+            assert np.array_equal(got.integers, shown.transpose(1, 0, 2))
+            for image, count in enumerate(counted.tolist()):
+                member_q = softmax(golden[image : image + 1, :count], 10)
+                assert np.allclose(got.probabilities[image], member_q.mean(axis=1)[0])
+                expected = mutual_information(member_q)[0]
+                assert np.isclose(got.mutual_information[image], expected)
+        for options, told in (
+            ({"rule": "all"}, "rule must be one of off, vote, margin, not all"),
+            ({"rule": "vote", "margin": 1}, "margin must be at least 0, and 0 unless"),
+            ({"rule": "margin", "margin": -1}, "margin must be at least 0, and 0 unless"),
+        ):
+            with pytest.raises(DriverError, match=told):
+                made.predict(images, 6, **options)
+
+
+@pytest.mark.icarus
+def test_no_early_exit(accelerator: Accelerator) -> None:
+    with pytest.raises(DriverError, match="rule must be off: this core has no early exit"):
+        accelerator.predict(random_images(NETWORK, 1), 2, rule="vote")
+
+
+@pytest.mark.icarus
+def test_constants_cannot_be_corrected(accelerator: Accelerator) -> None:
+    with pytest.raises(DriverError, match="constants must be registers to be corrected, not fixed"):
+        accelerator.correct()
 
 
 @pytest.mark.icarus

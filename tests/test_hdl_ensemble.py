@@ -33,7 +33,7 @@ def ensemble(images: list[Members], *, wanted: bool, width: int = 12, stall: int
             votes[logits.index(max(logits))] += 1
         everything = [logit for logits in image for logit in logits] if wanted else []
         sums = [sum(column) for column in zip(*image, strict=True)]
-        words = [number, members, *everything, *sums, *votes]
+        words = [number, *everything, *sums, *votes, members]
         beats += [{"data": word % 2**32, "last": 0} for word in words]
         beats[-1]["last"] = 1
     logits = [logit for image in images for member in image for logit in member]
@@ -115,7 +115,7 @@ def test_a_packet_takes_the_stated_cycles(members: int, classes: int, wanted: bo
             await ctx.tick()
 
     run(dut, watch)
-    first = list(range(2, 2 + members * classes))
+    first = list(range(1, 1 + members * classes))
     assert taken == [*first, *(cycles + cycle for cycle in first)]
     assert ends == [cycles - 1, 2 * cycles - 1]
 
@@ -135,4 +135,4 @@ def test_votes_count_to_the_largest_number_of_members() -> None:
             words.append(beat)
 
     run(dut, watch, cycles=MAX_MEMBERS + 100)
-    assert [beat["data"] for beat in words] == [0, MAX_MEMBERS, 2**32 - MAX_MEMBERS, MAX_MEMBERS]
+    assert [beat["data"] for beat in words] == [0, 2**32 - MAX_MEMBERS, MAX_MEMBERS, MAX_MEMBERS]

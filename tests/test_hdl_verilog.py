@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import test_correction as correction
 import test_data_path as data_path
+import test_early_exit as exits
 import test_hdl_buffers as buffers
 import test_hdl_control as control
 import test_hdl_core as core
@@ -51,6 +53,21 @@ def logit(case: str) -> list[Recording]:
 
 # Block: its recordings, a pattern in its text, what replaces the first match in a broken copy.
 BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
+    "corrected_neuron": (
+        lambda: [correction.joined()],
+        r"scales_written >> (\\read\S+)",
+        r"scales_written << \1",
+    ),
+    "exiting_path": (
+        lambda: [exits.data_path(exits.early(exits.random_network()), exits.VOTE, count=3)],
+        r"= ! ahead;",
+        "= ahead != 0;",
+    ),
+    "correcting_control": (
+        lambda: [correction.kept_and_delivered()],
+        r"assign (\S+) = offsets_written >>",
+        r"assign \1 = scales_written >>",
+    ),
     "lfsr": (lambda: [noise.lfsr(64, 33)], r"if \(load\)", "if (load & ~advance)"),
     "noise_memory": (
         lambda: [noise.noise_memory(4, 12, 20, stall) for stall in (0, 2)],

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from bbnn import correction as registers
 from bbnn import data
 from bbnn.cli import device_table, emit, study_options
 from bbnn.cli.images import default_ood, default_sample
@@ -21,7 +22,7 @@ from golden.devices.cases import mtj_cases, pcm_cases
 from golden.devices.correction import CORRECTIONS, Correction
 from golden.devices.mapping import Cells
 from golden.devices.mtj import Junctions
-from golden.devices.study import DeviceStudy, Maker, Point, Sets
+from golden.devices.study import DeviceStudy, Maker, Point, Sets, Study
 from golden.network import checked_members
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
@@ -73,6 +74,12 @@ def device_options(kind: type, texts: Mapping[str, str]) -> Callable[[Any], Any]
 @click.option("--images", "count", type=int, help="Measure the first so many [all others].")
 @click.option("--calibration", default=256, show_default=True, help="The last so many calibrate.")
 @click.option("--logit-correction", "correction", default="affine", help="affine, offset or off.")
+@click.option(
+    "--save-correction",
+    "saved",
+    type=click.Path(path_type=Path),
+    help="Write the correction of a single chip in the last case, for registers.",
+)
 @click.option("--no-drift-compensation", "drifting", is_flag=True, help="Leave it out.")
 @click.option("--reads", is_flag=True, help="Read the devices, not their effective codes.")
 @click.option("--bits", type=int, help="Of effective codes [8].")
@@ -95,6 +102,7 @@ def command(
     correction: Correction,
     results: Path | None,
     scheduler: str | None,
+    saved: Path | None,
     picture: Path | None,
     as_json: bool,
     **given: Any,
@@ -115,6 +123,10 @@ def command(
     if picture is not None:
         require(picture.parent.is_dir(), "--report", "a file in an existing folder", str(picture))
     network = load(model)
+    if saved is not None:
+        require(chips == 1, "--chips", "1 with --save-correction", chips)
+        require(correction != "off", "--logit-correction", "on with --save-correction", correction)
+        require(saved.parent.is_dir(), "--save-correction", "in an existing folder", str(saved))
     chosen = {
         name: value for name, value in given.items() if value is not None and value is not False
     }
@@ -149,6 +161,9 @@ def command(
         for place, kind in enumerate(study.kinds(point.case)):
             each = {name: values[place] for name, values in found.items()}
             figures.setdefault((point.case, point.compensated, kind), []).append(each)
+    if saved is not None:
+        output = Study(meant, sets, members).calibrated(*cases[-1].on_chip(seed), correction)
+        registers.save_correction(network, registers.Correction.of(output), saved)
     told = {
         "model": network.name,
         "device": device,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,7 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bbnn.cli import emit
 from bbnn.cli.array import array_option, folder_for, reads_of, with_macros
 from bbnn.cli.images import dataset_option, default_sample, images_for
+from bbnn.correction import load_correction
 from bbnn.description import Network
+from bbnn.early_exit import RULES, exit_of
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
 from bbnn.schedule import member_cycles
@@ -49,6 +52,16 @@ WAVES_IMAGES = 10
     "--chip", default=1, show_default=True, help="Of PCM, whose cells the macros have (its seed)."
 )
 @click.option("--time", default="1h", show_default=True, help="Since the chip was programmed.")
+@click.option(
+    "--correction",
+    "correction_file",
+    type=click.Path(path_type=Path),
+    help="Of the logits; load it.",
+)
+@click.option(
+    "--exit", "rule", default="off", type=click.Choice([*RULES]), help="Rule of early exit."
+)
+@click.option("--margin", type=float, help="Of the rule margin, in logits.")
 @click.option("--waves", is_flag=True, help=f"Record waves, of {WAVES_IMAGES} images at most.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -62,6 +75,9 @@ def command(
     array: Array,
     chip: int,
     time: str,
+    correction_file: Path | None,
+    rule: str,
+    margin: float | None,
     waves: bool,
     output: Path | None,
     as_json: bool,
@@ -85,7 +101,12 @@ def command(
     most = min(len(images), WAVES_IMAGES) if waves else len(images)
     require_int("--images with --waves" if waves else "--images", count, 1, most)
     require(0 <= stalls <= 90, "--stalls", "in 0..90", stalls)
-    setup = Setup(members=checked_members(network, members), stalls=stalls)
+    setup = Setup(
+        members=checked_members(network, members),
+        stalls=stalls,
+        correction=load_correction(network, correction_file) if correction_file else None,
+        exit=exit_of(network, rule, margin),
+    )
     folder = output or folder_for(network, array)
     reads = reads_of(network, chip, time) if array == "macro" else None
     with stages(count, setup.members) as progress:
@@ -111,6 +132,8 @@ def command(
         "dataset": dataset,
         "stalls_percent": stalls,
         "array": array,
+        "exit": rule,
+        "correction": str(correction_file) if correction_file else None,
         **summary(network, verdict, count, setup.members),
         "files": str(folder),
     }
@@ -138,7 +161,11 @@ def summary(network: Network, verdict: Verdict, images: int, members: int) -> di
     }
     if outcome:
         measured = outcome.cycles_per_member
+        counted = outcome.fields["members"]
         result |= {
+            "mean_members": round(float(counted.mean()), 2),
+            "members_of_images": np.bincount(counted[:, 0], minlength=members + 1)[1:].tolist(),
+            "cycles_per_image_measured": measured and round(measured * members, 1),
             "seconds": round(outcome.seconds, 1),
             "cycles": outcome.cycles,
             "cycles_per_second": round(outcome.cycles / outcome.seconds),
@@ -200,6 +227,11 @@ def _print(result: dict[str, Any]) -> None:
         console.print("cycles:", speed.format(**result))
         console.print("image-members a second: {image_members_per_second:,}".format(**result))
         console.print("build: {build_seconds} s".format(**result))
+        if result.get("exit", "off") != "off":
+            console.print(
+                "members counted: {mean_members} of {members} on average".format(**result)
+            )
+            console.print("cycles per image: {cycles_per_image_measured} measured".format(**result))
         for path in result["waves"]:
             console.print("waves:", escape(path))
     console.print("files:", escape(result["files"]))

@@ -9,6 +9,7 @@ from bbnn.cli import Commands
 STUDIES = {
     "noise-plane": "What the size of the noise plane costs, and how random its words look.",
     "scale-dropout": "Which scales and what probability make members differ.",
+    "early-exit": "What it saves and costs to end an image's members early.",
     "members": "How many members stratification saves.",
 }
 """Name and one-line help; each lives in the module `bbnn.cli.study_NAME`."""

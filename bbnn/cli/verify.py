@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bbnn.cli import emit
 from bbnn.cli.images import dataset_option, default_sample, images_for
+from bbnn.correction import Correction, corrected, load_correction
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import load
 
@@ -40,6 +41,12 @@ TRANSFERS = 20
 @click.option("--members", type=int, help="T [the model's].")
 @dataset_option
 @click.option(
+    "--correction",
+    "correction_file",
+    type=click.Path(path_type=Path),
+    help="Of the logits; load it.",
+)
+@click.option(
     "--simulator",
     default="verilator",
     type=click.Choice(["verilator", "icarus"]),
@@ -57,6 +64,7 @@ def command(
     count: int,
     members: int | None,
     dataset: str | None,
+    correction_file: Path | None,
     simulator: Any,
     output: Path | None,
     as_json: bool,
@@ -79,10 +87,15 @@ def command(
     images, labels = images_for(network, dataset)
     require_int("--images", count, 1, len(images))
     images = images[:count]
-    golden = logits(network, images, checked_members(network, members))
+    played, correction = network, None
+    if correction_file is not None:
+        require(simulate, "--correction", "given with --simulate", "--board")
+        correction = load_correction(network, correction_file)
+        played = corrected(network, correction)
+    golden = logits(played, images, checked_members(network, members))
     if simulate:
         folder = output or Path("build") / network.name
-        result = simulated(network, images, golden, simulator, folder / "shell", board)
+        result = simulated(network, images, golden, simulator, folder / "shell", board, correction)
         right = np.array(result.pop("labels")) == labels[:count] if labels is not None else None
         result["accuracy"] = None if right is None else float(right.mean())
     elif labels is None:
@@ -107,6 +120,7 @@ def simulated(
     simulator: Any,
     folder: Path,
     board: Board,
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return what the driver finds on the board's simulated shell, built below `folder`."""
     from boards.shell.simulator import build, connect
@@ -119,7 +133,9 @@ def simulated(
         command = build(network, folder, simulator, board.family)
         bar.update(task, description="simulate", total=len(images))
         backend = connect(command, board.family)
-        result = compared(network, images, golden, board, backend, lambda n: bar.advance(task, n))
+        result = compared(
+            network, images, golden, board, backend, lambda n: bar.advance(task, n), correction
+        )
     return {**result, "on": simulator, "clock_mhz": board.clock_mhz}
 
 
@@ -148,6 +164,7 @@ def compared(
     board: Board,
     target: Any,
     progress: Callable[[int], None],
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return what the driver here finds at `target`."""
     from boards.driver import Accelerator, DriverError
@@ -161,6 +178,8 @@ def compared(
     try:
         told = describe(network, board.family, clock_mhz=clock, test_words=words)
         with Accelerator(target, told, batch=batch) as accelerator:
+            if correction is not None:
+                accelerator.correct(correction.scale, correction.offset)
             return compare(accelerator, images, golden, progress)
     except DriverError as error:
         raise InputError(str(error)) from None

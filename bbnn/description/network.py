@@ -28,6 +28,7 @@ class Ensemble:
     stratified : keep a noise plane for 2**b members and xor the bit-reversed member counter into
         every word, so that each weight takes each word exactly once in such a group.
     reseed : "image" restarts every random stream with each image; "never" lets them run on.
+    early_exit : whether the hardware can stop an image's members at run time (`bbnn.early_exit`).
     resample : "member" keeps a member's weights through its time steps; "step" draws them anew.
     """
 
@@ -35,6 +36,7 @@ class Ensemble:
     stratified: bool = False
     reseed: Literal["image", "never"] = "image"
     resample: Literal["member", "step"] = "member"
+    early_exit: bool = False
 
     def __post_init__(self) -> None:
         require_int("ensemble.members", self.members, 1, MAX_MEMBERS)
@@ -42,6 +44,11 @@ class Ensemble:
         require(is_bool, "ensemble.stratified", "true or false", self.stratified)
         known = self.reseed in ("image", "never")
         require(known, "ensemble.reseed", '"image" or "never"', self.reseed)
+        is_bool = isinstance(self.early_exit, bool)
+        require(is_bool, "ensemble.early_exit", "true or false", self.early_exit)
+        restarts = not self.early_exit or self.reseed == "image"
+        where = 'false where reseed is "never"'
+        require(restarts, "ensemble.early_exit", where, self.early_exit)
         known = self.resample in ("member", "step")
         require(known, "ensemble.resample", '"member" or "step"', self.resample)
 
@@ -124,9 +131,7 @@ class Network:
     @property
     def max_logit(self) -> int:
         """Largest absolute value that a member's logit can take."""
-        scale = self.output.scale.astype(np.int64)
-        offset = np.abs(self.output.offset.astype(np.int64))
-        return int((scale * self.layers[-1].reach * self.steps + offset).max())
+        return self.output.largest(self.layers[-1].reach * self.steps)
 
     @property
     def max_members(self) -> int:
@@ -254,6 +259,8 @@ class Network:
             plain = plain and self.ensemble.resample == "member"
             where = "false with dropout or with weights drawn in every step"
             require(plain, "ensemble.stratified", where, True)
+        several = not self.ensemble.early_exit or len(self.classes) > 1
+        require(several, "ensemble.early_exit", "false for a single class", True)
         spikes = self.spiking or self.ensemble.resample == "member"
         where = '"member" where no neuron spikes'
         require(spikes, "ensemble.resample", where, self.ensemble.resample)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bbnn.description.checks import Integers, require_vector
-from bbnn.errors import require_int
+from bbnn.errors import require, require_int
 
 LOGIT_LIMIT = 2**31
 """Sums of logits leave the hardware in 32-bit words, so every sum stays below this."""
-SCALE_LIMIT = 2**16 - 1
+SCALE_BITS = 16
+SCALE_LIMIT = 2**SCALE_BITS - 1
 """Scales have 16 bits: products stay sums of at most 16 shifted copies."""
 POTENTIAL_LIMIT = 2**31 - 1
+MAX_CORRECTED = 256
+"""Classes whose scales and offsets have addresses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -85,17 +90,41 @@ class Logits:
     In a spiking network y is the sum over all time steps.
 
     scale : integers 0..65535, shape (columns,); offset : integers, same shape.
+    registers : whether both are registers of the hardware, as wide as `register_bits` says.
     """
 
     scale: Integers
     offset: Integers
     fraction_bits: int
+    registers: bool = False
 
     def check(self, columns: int, reach: int) -> None:
         """Raise `InputError` unless this fits a layer's columns."""
         require_vector("scale", self.scale, columns, 0, SCALE_LIMIT)
         require_vector("offset", self.offset, columns, -LOGIT_LIMIT, LOGIT_LIMIT - 1)
         require_int("fraction_bits", self.fraction_bits, 0, 24)
+        is_bool = isinstance(self.registers, bool)
+        require(is_bool, "registers", "true or false", self.registers)
+        few = not self.registers or columns <= MAX_CORRECTED
+        require(few, "registers", f"false for more than {MAX_CORRECTED} classes", self.registers)
+
+    def register_bits(self, reach: int) -> tuple[int, int]:
+        """Return the bits of a scale's register, unsigned, and of an offset's, signed.
+
+        Scales have room for twice the largest here, offsets for the largest product with them.
+        reach : of y, over all time steps.
+        """
+        scale = min(SCALE_BITS, int(self.scale.max()).bit_length() + 1)
+        offset = max(int(np.abs(self.offset.astype(np.int64)).max()), (2**scale - 1) * reach)
+        return scale, int(offset).bit_length() + 1
+
+    def largest(self, reach: int) -> int:
+        """Return the largest absolute value of a logit, whatever its registers hold."""
+        if self.registers:
+            scale_bits, offset_bits = self.register_bits(reach)
+            return int((2**scale_bits - 1) * reach + 2 ** (offset_bits - 1))
+        scale, offset = (part.astype(np.int64) for part in (self.scale, self.offset))
+        return int((scale * reach + np.abs(offset)).max())
 
 
 Neuron = Threshold | Quantised | Spiking | Logits

@@ -17,14 +17,17 @@ from boards.driver.targets import open_target
 __all__ = ["Accelerator", "Progress"]
 
 Progress = Callable[[int], None]
+RULES = ("off", "vote", "margin")
+"""Of early exit, by their numbers in register EXIT."""
 
 
 class Accelerator:
     """A network on a board, or in simulation.
 
-    Before it is used, the hardware is identified by the build hash of its model. Seeds are loaded
-    and read back. Then it is tested: its random streams by golden words, and all of it by golden
-    logits, where the description holds some.
+    Before it is used, the hardware is identified by the build hash of its model. Seeds, and the
+    model's constants where they are registers, are loaded and read back. Then it is tested: its
+    random streams by golden words, and all of it by golden logits, where the description holds
+    some.
 
     Parameters
     ----------
@@ -51,7 +54,8 @@ class Accelerator:
         try:
             self._identify()
             self.device.stop()
-            self._load_seeds()
+            self._load(self.description.seeds)
+            self._load(self._constants)
             self._test_streams()
             self._test()
         except BaseException:
@@ -69,10 +73,18 @@ class Accelerator:
         self.backend.close()
 
     def predict(
-        self, images: Any, members: int = 10, progress: Progress = lambda done: None
+        self,
+        images: Any,
+        members: int = 10,
+        progress: Progress = lambda done: None,
+        *,
+        rule: str = "off",
+        margin: float = 0.0,
     ) -> Prediction:
         """Return what `members` members say of `images`, uint8 (N, *input_shape) or (N, pixels).
 
+        rule : "vote" ends an image once its winner by votes is certain, "margin" after two members
+        or more once the sums of logits part by `margin` logits; then `members` is the most.
         Every call starts the random streams at their seeds, so the same images get the same answer.
         `progress` is called with the number of images done since its last call.
         """
@@ -90,7 +102,10 @@ class Accelerator:
         beats[:, : told.pixels] = flat.reshape(len(flat), -1)
 
         self.device.stop()
+        settings = self._exit(rule, margin)
         self.device.write("core.MEMBERS", int(members))
+        for name, value in settings.items():
+            self.device.write(name, value)
         self.device.write("core.CONTROL", self.device.bits("core.CONTROL", "run", "member_logits"))
         try:
             parts = []
@@ -101,13 +116,48 @@ class Accelerator:
         finally:
             self.device.stop()
         fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return self._checked(fields, int(members))
+        return self._checked(fields, int(members), rule != "off")
+
+    def correct(self, scale: Any = None, offset: Any = None) -> None:
+        """Load other scales and offsets of the logits, integers a class; None for the model's own.
+
+        Raises `DriverError`, and writes nothing, unless the registers take all of them.
+        """
+        told = self.description
+        present = bool(told.constants)
+        require(present, "the core's constants", "registers to be corrected", "fixed")
+        values = self._constants
+        for name, given in (("scale", scale), ("offset", offset)):
+            if given is None:
+                continue
+            low, high = told.constants[name]
+            integers = np.asarray(given)
+            whole = integers.shape == (len(told.classes),) and integers.dtype.kind in "iu"
+            require(whole, name, f"{len(told.classes)} integers, one a class", given)
+            for number, value in enumerate(integers.tolist()):
+                fits = low <= value <= high
+                require(fits, f"{name}[{number}]", f"an integer in {low}..{high}", value)
+                values[f"{name.upper()}_{number}"] = value & 0xFFFFFFFF
+        self.device.stop()
+        self._load(values)
 
     @property
     def busy_cycles(self) -> int:
         """The clock cycles with an image in the core, of the last prediction."""
         low = self.device.read("core.CYCLES_LOW")
         return self.device.read("core.CYCLES_HIGH") << 32 | low
+
+    def _exit(self, rule: str, margin: float) -> dict[str, int]:
+        """Return the registers of early exit."""
+        told = self.description
+        require(rule in RULES, "rule", f"one of {', '.join(RULES)}", rule)
+        units = round(margin * 2**told.fraction_bits)
+        fits = 0 <= units < 2**32 and (rule == "margin" or not units)
+        require(fits, "margin", "at least 0, and 0 unless that is the rule", margin)
+        if "core.EXIT" not in told.registers:
+            require(rule == "off", "rule", "off: this core has no early exit", rule)
+            return {}
+        return {"core.EXIT": RULES.index(rule), "core.MARGIN": units}
 
     # The steps before the first prediction.
 
@@ -125,12 +175,19 @@ class Accelerator:
         wanted = f"build {expected:08x} (model {told.name})"
         require(found == expected, "the bitstream", wanted, f"build {found:08x}")
 
-    def _load_seeds(self) -> None:
-        for name, seed in self.description.seeds.items():
-            self.device.write(f"core.{name}", seed)
-        for name, seed in self.description.seeds.items():
+    def _load(self, values: dict[str, int]) -> None:
+        for name, value in values.items():
+            self.device.write(f"core.{name}", value)
+        for name, value in values.items():
             found = self.device.read(f"core.{name}")
-            require(found == seed, f"core.{name}", f"{seed:#010x} as written", f"{found:#010x}")
+            require(found == value, f"core.{name}", f"{value:#010x} as written", f"{found:#010x}")
+
+    @property
+    def _constants(self) -> dict[str, int]:
+        """The model's own scales and offsets, by their registers' names; empty without these."""
+        told = self.description
+        names = (f"{n.upper()}_{k}" for n in told.constants for k in range(len(told.classes)))
+        return {name: told.registers[f"core.{name}"].reset for name in names}
 
     def _test_streams(self) -> None:
         for number, golden in enumerate(self.description.random_words, start=1):
@@ -154,13 +211,17 @@ class Accelerator:
         total = golden.shape[0] * golden.shape[1]
         require(equal == total, "the self-test", f"{total}/{total} members equal to golden", equal)
 
-    def _checked(self, fields: dict[str, np.ndarray], members: int) -> Prediction:
+    def _checked(self, fields: dict[str, np.ndarray], members: int, early: bool) -> Prediction:
         """Return the prediction if each packet agrees with itself."""
         told = self.description
         integers = fields["member_logits"].reshape(-1, members, len(told.classes))
-        votes = (integers.argmax(axis=2)[..., None] == np.arange(len(told.classes))).sum(axis=1)
+        counted = fields["members"][:, 0]
+        counts = (np.arange(members) < counted[:, None])[..., None]
+        votes = integers.argmax(axis=2)[..., None] == np.arange(len(told.classes))
+        votes = (votes & counts).sum(axis=1)
         right = (
-            (fields["members"][:, 0] == members)
+            ((counted > 0) & (counted <= members) if early else counted == members)
+            & (np.where(counts, 0, integers) == 0).all(axis=(1, 2))
             & (fields["sums"] == integers.sum(axis=1)).all(axis=1)
             & (fields["votes"] == votes).all(axis=1)
         )
@@ -168,4 +229,5 @@ class Accelerator:
         require(
             bool(right.all()), "packets with the sums and votes of their members", "all", agreeing
         )
-        return Prediction(integers.transpose(1, 0, 2), votes, told.fraction_bits, told.classes)
+        integers = integers.transpose(1, 0, 2)
+        return Prediction(integers, votes, counted, told.fraction_bits, told.classes)

@@ -74,6 +74,7 @@ class Description:
             raise DriverError(f"{where} must have an entry {error}, not lack it") from None
         self.random_words: list[list[int]] = content.get("random_words", [])
         self.self_test = content.get("self_test")
+        self.constants: dict[str, list[int]] = content.get("constants", {})
 
     @property
     def pixels(self) -> int:

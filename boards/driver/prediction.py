@@ -12,13 +12,15 @@ __all__ = ["Prediction", "unpack"]
 class Prediction(NamedTuple):
     """T members on N images of some classes.
 
-    integers : int64 (T, N, classes), the logits as the hardware has them. votes : int64
-    (N, classes), the members whose largest logit is that class, the first one on a tie.
+    integers : int64 (T, N, classes), the logits as the hardware has them; 0 for members that do not
+    count after an early exit. votes : int64 (N, classes), the members whose largest logit is that
+    class, the first one on a tie. counted : int64 (N,), the members of each image that count.
     fraction_bits : of the integers. classes : their names. All entropies are in nats.
     """
 
     integers: np.ndarray
     votes: np.ndarray
+    counted: np.ndarray
     fraction_bits: int
     classes: tuple[str, ...]
 
@@ -36,8 +38,8 @@ class Prediction(NamedTuple):
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The mean of the members' softmax, float64 (N, classes)."""
-        return self.member_probabilities.mean(axis=0)
+        """The mean of the softmax of the members that count, float64 (N, classes)."""
+        return self._mean(self.member_probabilities)
 
     @property
     def labels(self) -> np.ndarray:
@@ -52,8 +54,16 @@ class Prediction(NamedTuple):
     @property
     def mutual_information(self) -> np.ndarray:
         """Entropy less the members' mean entropy, float64 (N,): how far they disagree."""
+        members = _entropy(self.member_probabilities)[..., None]
         # Never negative, but for the rounding.
-        return np.maximum(self.entropy - _entropy(self.member_probabilities).mean(axis=0), 0)
+        return np.maximum(self.entropy - self._mean(members)[:, 0], 0)
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of (T, N, ...) over the members that count."""
+        if (self.counted == len(values)).all():
+            return values.mean(axis=0)
+        counts = np.arange(len(values))[:, None] < self.counted
+        return (values * counts[..., None]).sum(axis=0) / self.counted[:, None]
 
 
 def unpack(words: np.ndarray, packet: list, members: int) -> dict:

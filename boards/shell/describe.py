@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbnn.correction import ranges
 from bbnn.description import Network
 from bbnn.interface import as_json, seed_registers
 from bbnn.model_file import digest
@@ -69,6 +70,8 @@ def describe(
     if family != "zynq":
         del description["registers"]["dma"]
         description |= {"base": 0, "baud": BAUD}
+    if network.output.registers:
+        description["constants"] = {name: list(ends) for name, ends in ranges(network).items()}
     if test_images is not None and test_logits is not None:
         description["self_test"] = {
             "images": test_images.reshape(len(test_images), -1).tolist(),

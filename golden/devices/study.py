@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bbnn.description import Network
+from bbnn.description import Logits, Network
 from golden.devices.cases import IDEAL, Case
 from golden.devices.correction import Correction, corrected, rescaled
 from golden.evaluation import Images, judged, scores
@@ -48,6 +48,11 @@ class Study:
         self.members = checked_members(meant, members)
         self._output = meant.output
         self._meant = logits(meant, sets.calibration, self.members, progress)
+
+    def calibrated(self, network: Network, source: Source, kind: Correction) -> Logits:
+        """Return the output neuron that corrects `network`, as `measure` makes it."""
+        seen = logits(network, self.sets.calibration, self.members, self._progress, source=source)
+        return corrected(self._output, seen, self._meant, kind)
 
     def measure(
         self, network: Network, source: Source, corrections: Sequence[Correction]
