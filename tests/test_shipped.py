@@ -24,6 +24,7 @@ ACCURACY = {
     "mnist-conv": 0.984,
     "mnist-levels": 0.985,
     "mnist-scale": 0.98,
+    "mnist-sparse": 0.983,
     "mnist-spatial": 0.98,
     **{f"fashion-{kind}": 0.86 for kind in KINDS},
 }
