@@ -22,7 +22,8 @@ class Setup:
     exit. stalls : percent of the cycles in which each handshake waits. seed : of the stalls.
     restart_after : cycles after which the run is cut off and started anew. status : what STATUS
     must read afterwards: idle, no framing error, nothing refused. source : of the weights.
-    streams : folder with its samples, for a core with macros. draw : cycles in which these draw one.
+    streams : folder with its samples, for a core with macros. draw : cycles in which these draw
+    one.
     """
 
     members: int
