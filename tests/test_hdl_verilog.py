@@ -65,8 +65,8 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     ),
     "correcting_control": (
         lambda: [correction.kept_and_delivered()],
-        r"assign (\S+) = offsets_written >>",
-        r"assign \1 = scales_written >>",
+        r"= offsets_written >>",
+        r"= offsets_written <<",
     ),
     "lfsr": (lambda: [noise.lfsr(64, 33)], r"if \(load\)", "if (load & ~advance)"),
     "noise_memory": (
