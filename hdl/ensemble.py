@@ -210,7 +210,7 @@ class Ensemble(wiring.Component):
     def _decide(
         self,
         m: Module,
-        state: Signal,
+        state: Any,
         member: Signal,
         label: Signal,
         counted: Signal,

@@ -370,7 +370,7 @@ def test_a_correction_that_is_not_loaded_is_noticed(
 def test_commands(tmp_path: Path) -> None:
     """A model gets registers; without them a correction is refused."""
     plain, path, file = (tmp_path / name for name in ("plain", "model", "correction.json"))
-    save_network(random_network(5), plain)
+    save_network(random_network(5, members=2), plain)
     save_correction(NETWORK, CHANGED, file)
     run = CliRunner().invoke(group, ["registers", str(plain), "--correction", "-o", str(path)])
     assert run.exit_code == 0, run.output

@@ -14,7 +14,7 @@ import pytest
 
 from bbnn.correction import Correction, corrected, ranges
 from bbnn.description import Network
-from bbnn.early_exit import Exit
+from bbnn.early_exit import Exit, Rule
 from bbnn.interface import seed_registers
 from boards.driver import Accelerator, DriverError
 from boards.driver.backend import Region
@@ -224,7 +224,8 @@ def test_early_exit() -> None:
     images = random_images(network, 5)
     golden = logits(network, images, 6)
     with Accelerator(simulation(network=network), describe(network)) as made:
-        for rule, margin in (("vote", 0), ("margin", 200), ("off", 0)):
+        rules: dict[Rule, int] = {"vote": 0, "margin": 200, "off": 0}
+        for rule, margin in rules.items():
             got = made.predict(images, 6, rule=rule, margin=margin / 2**10)
             counted = counted_members(golden, Exit(rule=rule, margin=margin))
             assert (counted < 6).any() == (rule != "off")
@@ -236,11 +237,12 @@ def test_early_exit() -> None:
                 assert np.allclose(got.probabilities[image], member_q.mean(axis=1)[0])
                 expected = mutual_information(member_q)[0]
                 assert np.isclose(got.mutual_information[image], expected)
-        for options, told in (
+        refused: tuple[tuple[dict[str, Any], str], ...] = (
             ({"rule": "all"}, "rule must be one of off, vote, margin, not all"),
             ({"rule": "vote", "margin": 1}, "margin must be at least 0, and 0 unless"),
             ({"rule": "margin", "margin": -1}, "margin must be at least 0, and 0 unless"),
-        ):
+        )
+        for options, told in refused:
             with pytest.raises(DriverError, match=told):
                 made.predict(images, 6, **options)
 

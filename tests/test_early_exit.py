@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bbnn import data
 from bbnn.cli import group
+from bbnn.cli.images import labelled_sample
 from bbnn.description import Network
 from bbnn.early_exit import Exit
 from bbnn.errors import InputError
@@ -47,6 +49,7 @@ from tb.verify import verify
 from test_correction import Registers
 from test_data_path import seed_word
 
+ROOT = Path(__file__).parents[1]
 VOTE = Exit(rule="vote")
 
 
@@ -76,6 +79,33 @@ def test_vote_gives_the_winner_of_all_members() -> None:
     winner = (votes & counts[..., None]).sum(1).argmax(1)
     assert (winner == votes.sum(1).argmax(1)).all()
     assert set(counted.tolist()) >= {6, 7, 8, 9, 10, 11}
+
+
+@pytest.mark.parametrize("name", ["fashion-mlp", "mnist-mlp"])
+def test_vote_on_real_images(name: str) -> None:
+    """The vote of fewer members has the winner of all ten; its exits are a distribution."""
+    network = load(ROOT / "models" / f"{name}.safetensors")
+    images, _ = data.load(labelled_sample(network))
+    drawn = logits(network, images[:300], 10)
+    counted = counted_members(drawn, VOTE)
+    votes = drawn.argmax(2)[..., None] == np.arange(10)
+    counts = np.arange(10) < counted[:, None]
+    winner = (votes & counts[..., None]).sum(1).argmax(1)
+    assert (winner == votes.sum(1).argmax(1)).all()
+    assert len(winner) == 300
+    assert 5 <= counted.min() < counted.mean() < 8 < counted.max()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_vote_on_random_networks(seed: int) -> None:
+    network = random_network(seed)
+    images = random_images(network, 40)
+    drawn = logits(network, images, 9)
+    counted = counted_members(drawn, VOTE)
+    votes = drawn.argmax(2)[..., None] == np.arange(4)
+    counts = np.arange(9) < counted[:, None]
+    assert ((votes & counts[..., None]).sum(1).argmax(1) == votes.sum(1).argmax(1)).all()
+    assert (counted < 9).any()
 
 
 def test_margin() -> None:

@@ -19,13 +19,13 @@ SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 
 
 def outcome(
-    logits: Integers, member_q: Floats, labels: Labels, rule: Exit, members: int | None = None
+    logits: Integers, member_q: Floats, labels: Labels, rule: Exit, most: int | None = None
 ) -> dict[str, Any]:
     """Return quality and the distribution of counted members under `rule`.
 
-    member_q : each member's softmax. members : T, all if None. `vote_accuracy` is the votes'.
+    member_q : each member's softmax. most : T, all if None. `vote_accuracy` is the votes'.
     """
-    logits, member_q = logits[:, :members], member_q[:, :members]
+    logits, member_q = logits[:, :most], member_q[:, :most]
     _, members, classes = logits.shape
     counted = counted_members(logits, rule)
     counts = (np.arange(members) < counted[:, None])[..., None]
