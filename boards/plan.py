@@ -51,7 +51,8 @@ def write_plan(
     frequency : of the component's clock, in Hz. A file that would be the same is not touched.
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    platform: Any = board.platform(toolchain=VENDOR[board.family])
+    vendor: dict[str, Any] = {"toolchain": VENDOR[board.family]}
+    platform: Any = board.platform(**vendor)
     files = platform.prepare(TOPS[board.family](component, frequency), name).files
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in SUFFIXES[board.family]:

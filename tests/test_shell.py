@@ -35,7 +35,7 @@ def packets(network: Network, images: np.ndarray[Any, Any], members: int) -> byt
     result = []
     for number, of_image in enumerate(logits(network, images, members)):
         votes = np.bincount(of_image.argmax(axis=1), minlength=of_image.shape[1])
-        result += [number, members, *of_image.sum(axis=0).tolist(), *votes.tolist()]
+        result += [number, *of_image.sum(axis=0).tolist(), *votes.tolist(), members]
     return np.array(result, "<i4").tobytes()
 
 

@@ -68,7 +68,7 @@ def test_waves_are_recorded_on_request(model: Path) -> None:
 def test_difference(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong design exits with 1 and names image, member, layer and neuron."""
 
-    def wrong(network: Network, folder: Path) -> Path:
+    def wrong(network: Network, folder: Path, array: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         verilog = folder / "wrong.v"
         verilog.write_text(altered(MODEL, 1, neuron=never_fires(MODEL.layers[1], 3)))

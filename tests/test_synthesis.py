@@ -151,7 +151,7 @@ def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return a model file; generating its Verilog and synthesizing it take no time."""
     network = random_network()
 
-    def generate(given: Any, folder: Path) -> Path:
+    def generate(given: Any, folder: Path, array: str) -> Path:
         assert given.name == network.name
         return folder / f"{given.name}.v"
 

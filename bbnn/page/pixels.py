@@ -35,7 +35,7 @@ def shades(values: NDArray[np.floating], colour: tuple[int, int, int]) -> str:
     height, width = values.shape
     levels = np.rint(values * (SHADES - 1)).astype(np.uint8)
     levels = np.pad(levels, ((0, 0), (0, width % 2)))
-    packed = levels[:, 0::2] << 4 | levels[:, 1::2]
+    packed = (levels[:, 0::2] << 4 | levels[:, 1::2]).astype(np.uint8)
     opacity = bytes(255 * level // (SHADES - 1) for level in range(SHADES))
     chunks = _chunk(b"PLTE", bytes(colour) * SHADES) + _chunk(b"tRNS", opacity)
     return _uri(_png(width, height, 4, PALETTE, packed, chunks))

@@ -93,7 +93,7 @@ class DeviceStudy:
     def __init__(self, cases: Maker, sets: Sets, members: int, correction: Correction) -> None:
         self.cases, self.sets, self.members = cases, sets, members
         off: Correction = "off"
-        self.corrections = [off] if correction == off else [off, correction]
+        self.corrections: list[Correction] = [off] if correction == off else [off, correction]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what every process makes anew."""
