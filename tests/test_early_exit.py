@@ -181,7 +181,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+LONG = ("residual-spiking", "residual", "skipping", "quantised")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case in LONG else []) for case in CASES],
+)
 def test_what_is_in_flight_does_not_matter(case: str) -> None:
     """Images that end after two of six members follow each other in every kind of network."""
     data_path(early(CASES[case]()), Exit(rule="margin"), members=6)
