@@ -181,7 +181,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+LONG = ("residual-spiking", "residual", "skipping", "quantised")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case in LONG else []) for case in CASES],
+)
 def test_what_is_in_flight_does_not_matter(case: str) -> None:
     """Images that end after two of six members follow each other in every kind of network."""
     data_path(early(CASES[case]()), Exit(rule="margin"), members=6)
@@ -209,7 +215,7 @@ def test_refused() -> None:
 def test_whole_core(tmp_path: Path) -> None:
     """Every packet of the generated core, from registers on, under each rule, stopped and not."""
     network = early(random_network(5, sizes=(10, 6, 3), probability_bits=(1, 1), members=2))
-    images = random_images(network, 12)
+    images = random_images(network, 8)
     verilog = generate(network, tmp_path / "design")
     setups = {
         "vote": Setup(members=7, exit=VOTE),
@@ -219,9 +225,7 @@ def test_whole_core(tmp_path: Path) -> None:
         "at-two": Setup(members=3, exit=Exit(rule="margin")),
         "at-two-of-nine": Setup(members=9, exit=Exit(rule="margin")),
         "all-nine": Setup(members=9),
-        "few": Setup(members=2, exit=Exit(rule="margin")),
         "never": Setup(members=4, exit=Exit(rule="margin", margin=2**32 - 1)),
-        "off": Setup(members=3),
     }
     compared, cycles = 0, {}
     for name, setup in setups.items():
@@ -242,7 +246,7 @@ def test_whole_core(tmp_path: Path) -> None:
         compared += verdict.comparison.members
         counted = verdict.outcome.fields["members"]
         early_ones = (counted < setup.members).any()
-        assert early_ones == (name not in ("few", "never", "off", "all-nine")), name
+        assert early_ones == (name not in ("never", "all-nine")), name
         cycles[name] = verdict.outcome.cycles_per_member
     print(f"members equal {compared}/{compared}")
     assert compared > 0
