@@ -113,6 +113,7 @@ def test_command(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert (found["members_equal"], found["members_compared"]) == (2, 2)
     assert (found["random_words_equal"], found["clock_mhz"]) == (128, 25)
+    assert found["images_a_second"] is None
     with pytest.raises(InputError, match=r"^--port must be given for ULX3S 85F, not None$"):
         CliRunner().invoke(verify.command, [str(path), "--board", "ulx3s"], catch_exceptions=False)
 

@@ -136,6 +136,9 @@ def simulated(
         result = compared(
             network, images, golden, board, backend, lambda n: bar.advance(task, n), correction
         )
+    if board.family != "zynq":
+        # The simulated line is faster than the board's, and the rate hangs on it alone.
+        result["images_a_second"] = None
     return {**result, "on": simulator, "clock_mhz": board.clock_mhz}
 
 
