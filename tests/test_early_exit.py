@@ -40,6 +40,9 @@ from systems import (
     skipping,
     spatial_network,
     spiking_network,
+    split_network,
+    split_pixels,
+    split_spiking,
 )
 from tb.build import build
 from tb.compare import packets
@@ -178,6 +181,9 @@ CASES = {
     "residual": partial(residual_front, input_shape=(3, 4, 1)),
     "residual-spiking": partial(residual_network, steps=2, input_shape=(4, 4, 1)),
     "skipping": lambda: skipping(quantised_network(input_shape=(4, 4, 1), pool=SUM)),
+    "split": partial(split_network, input_shape=(6, 6, 1)),
+    "split-pixels": split_pixels,
+    "split-spiking": split_spiking,
 }
 
 
