@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -88,7 +88,9 @@ class NoiseMemory(wiring.Component):
             shape=self.word, depth=2 ** (len(self.group) + 1), init=[]
         )
         write, read = store.write_port(), store.read_port()
-        last = Signal()
+        # Known a cycle before, since drawing waits for it.
+        last = Signal(init=self.words == 1)
+        following = Signal.like(self.target)
         m.d.comb += [
             repack.i.payload.eq(self.bits),
             repack.i.valid.eq(self.draw),
@@ -98,14 +100,12 @@ class NoiseMemory(wiring.Component):
             write.addr.eq(Cat(self.target, self.write_half)),
             write.data.eq(self.word_data),
             write.en.eq(self.written),
-            last.eq(self.target == self.words - 1),
+            following.eq(Mux(last, 0, self.target + 1)),
             self.filled.eq(self.written & last),
             read.addr.eq(Cat(self.group, self.read_half)),
             read.en.eq(self.enable),
             self.data.eq(read.data),
         ]
         with m.If(self.written):
-            m.d.sync += self.target.eq(self.target + 1)
-            with m.If(last):
-                m.d.sync += self.target.eq(0)
+            m.d.sync += [self.target.eq(following), last.eq(following == self.words - 1)]
         return m

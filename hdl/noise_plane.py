@@ -178,10 +178,13 @@ class NoisePlane(wiring.Component):
         with m.If(filled):
             m.d.sync += full.bit_select(write_half, 1).eq(1)
             m.d.sync += write_half.eq(~write_half)
+        # A register, which is right when the first bits are drawn.
+        last_number = Signal.like(self.members)
+        m.d.sync += last_number.eq(self.members - 1)
         if self.ensemble.reseed == "image":
             filling = Signal.like(self.members)
             held = b if self.ensemble.stratified else 0
-            m.d.comb += restart.eq(filling == (self.members - 1)[: len(filling)] >> held)
+            m.d.comb += restart.eq(filling == last_number >> held)
             with m.If(draw & last_draw):
                 m.d.sync += filling.eq(Mux(restart, 0, filling + 1))
 
@@ -192,7 +195,7 @@ class NoisePlane(wiring.Component):
         ends_filling = Signal()
         m.d.comb += [
             ends_member.eq(self._counted(m)),
-            last_member.eq(member == self.members - 1),
+            last_member.eq(member == last_number),
             ends_filling.eq(last_member | member[:b].all() if self.ensemble.stratified else 1),
         ]
         with m.If(ends_member):

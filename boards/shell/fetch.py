@@ -88,7 +88,7 @@ class Fetch(wiring.Component):
         beats = Signal(30)
         under_way = Signal(range(DEPTH + 1))
         reserved = Signal(range(DEPTH + 1))
-        asks, comes, leaves = Signal(), Signal(), Signal()
+        asks, comes, leaves, left = Signal(), Signal(), Signal(), Signal()
         length, known = next_burst(m, place, beats, asks | self.start)
         m.d.comb += [
             asks.eq(self.go & known & ~bus.arvalid & (reserved <= DEPTH - BURST)),
@@ -109,8 +109,9 @@ class Fetch(wiring.Component):
                 beats.eq(beats - length),
             ]
         m.d.sync += [
+            left.eq(leaves),
             under_way.eq(under_way + Mux(asks, length, 0) - comes),
-            reserved.eq(reserved + Mux(asks, length, 0) - leaves),
+            reserved.eq(reserved + Mux(asks, length, 0) - left),
         ]
 
         # Data, and what memory says of it.

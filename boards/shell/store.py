@@ -104,6 +104,7 @@ class Store(wiring.Component):
         # Beats to bursts.
         place = Signal(29)
         beats = Signal(30)
+        more = Signal()  # whether `beats` is not 0, known beforehand
         odd = Signal()
         length, known = next_burst(m, place, beats, (bus.wvalid & bus.wready) | self.start)
         left = Signal(range(BURST))
@@ -116,7 +117,7 @@ class Store(wiring.Component):
             bus.wdata.eq(buffer.r_data),
             bus.wlast.eq(left == 0),
             bus.wstrb.eq(Mux(odd & (beats == 1), 0x0F, 0xFF)),
-            self.busy.eq(~between | (self.go & (beats != 0))),
+            self.busy.eq(~between | (self.go & more)),
         ]
         with m.FSM():
             with m.State("BETWEEN"):
@@ -136,6 +137,7 @@ class Store(wiring.Component):
                 m.d.comb += [bus.wvalid.eq(1), buffer.r_en.eq(bus.wready)]
                 with m.If(bus.wready):
                     m.d.sync += [left.eq(left - 1), beats.eq(beats - 1), place.eq(place + 1)]
+                    m.d.sync += more.eq(beats != 1)
                     with m.If(bus.wlast):
                         m.next = "RESPONSE"
             with m.State("RESPONSE"):
@@ -152,6 +154,7 @@ class Store(wiring.Component):
             m.d.sync += [
                 place.eq(self.address[3:]),
                 beats.eq((self.bytes + BYTES - 1) >> 3),
+                more.eq(self.bytes != 0),
                 odd.eq(self.bytes[2]),
                 words.eq(self.bytes >> 2),
                 some.eq(self.bytes[2:] != 0),
