@@ -307,12 +307,12 @@ def test_float_programs_compute_the_network() -> None:
     assert np.array_equal(bench_golden.numpy_program(network, images)(), expected)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     "factory", [random_network, conv_network, quantised_network, spiking_network, mixed_network]
 )
 def test_torch_program_computes_the_network(factory: Callable[[], Network]) -> None:
     """With nothing random left, of any system."""
-    pytest.importorskip("torch")
     from bbnn.cli.bench_torch import torch_program
 
     network = fixed_network(factory())

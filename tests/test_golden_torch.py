@@ -16,7 +16,8 @@ from golden.scale import dropped_scales
 from networks import random_images
 from systems import CASES
 
-torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch", reason="needs PyTorch: make test-torch")
 functional = pytest.importorskip("torch.nn.functional")
 
 

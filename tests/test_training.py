@@ -148,7 +148,8 @@ def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, 
 
     first : of the first layer.
     """
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    import torch
+
     # Small products: threads would only wait for each other.
     torch.set_num_threads(1)
     from training.fit import examples, fit
@@ -183,6 +184,7 @@ def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, 
     return model, generator, images[:200].reshape(200, -1)
 
 
+@pytest.mark.torch
 def test_integer_network_equals_the_trained_one() -> None:
     """Same weights, same images: every hidden bit equal, logits within the fixed point's step."""
     model, generator, pixels = small_model(seed=4)
@@ -209,6 +211,7 @@ def test_integer_network_equals_the_trained_one() -> None:
     assert np.abs(logits * step - expected).max() <= (16 + 1) / 2 * step
 
 
+@pytest.mark.torch
 def test_sampled_weights_follow_the_codes() -> None:
     model, generator, _ = small_model(seed=4)
     layer = model.layers[0]
@@ -223,6 +226,7 @@ def test_sampled_weights_follow_the_codes() -> None:
     assert 0.02 < (codes == 1).mean() < 0.5
 
 
+@pytest.mark.torch
 def test_training_repeats() -> None:
     first, second, other = (small_model(seed)[0] for seed in (4, 4, 5))
     digests = [
@@ -232,6 +236,7 @@ def test_training_repeats() -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.torch
 def test_calibration_sees_every_member() -> None:
     """The statistics are the mean and variance of the sums over images and draws together."""
     model, generator, pixels = small_model(seed=4)
@@ -248,6 +253,7 @@ def test_calibration_sees_every_member() -> None:
     np.testing.assert_allclose(found.variance, together.var(axis=0) + 1e-5, rtol=1e-5)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("group", [1, 28])
 def test_groups_empty_in_training(group: int) -> None:
     """A penalty leaves far less randomness, in fewer groups; only the chosen ones stay random."""
@@ -329,8 +335,8 @@ def test_shipped_figures_are_measured_again() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_train_writes_a_model(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
     try:
         for name in ("fashion-mnist", "mnist"):
             load(name, "test")

@@ -15,9 +15,11 @@ from training.recipes import RECIPES
 MODELS = Path(__file__).parents[1] / "models"
 
 
+@pytest.mark.torch
 def test_group_penalty_and_its_gradient_by_hand() -> None:
     """Two groups of two rows, with means of 0 and .6, variances of 1 and .64; certain weights."""
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    import torch
+
     from training.sparsity import group_lasso
 
     mean = np.array([[0, 0.6], [0.6, 0], [0.6, -0.6], [0.6, 0.6]])
@@ -39,6 +41,7 @@ def test_group_penalty_and_its_gradient_by_hand() -> None:
     assert (certain.grad == 0).all()
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["mnist-sparse", "fashion-sparse"])
 def test_sparse_recipe_samples_a_seventh(name: str) -> None:
     """Of what `mnist-conv` samples, at most 14 %, behind a front that runs once an image.
@@ -46,7 +49,8 @@ def test_sparse_recipe_samples_a_seventh(name: str) -> None:
     Additions at T = 10: the front and the certain rows of the hidden layer once, all others ten
     times.
     """
-    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install '.[train]'")
+    import torch
+
     from training.model import Model
     from training.sparsity import choose
 

@@ -28,9 +28,9 @@ def test_description(network: Network) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_equals_pytorch(network: Network) -> None:
     """Every output of every layer, for the second member of an image."""
-    pytest.importorskip("torch")
     from test_golden_torch import Torch
 
     image = np.random.default_rng(2).integers(0, 256, (1, 32, 32, 3), np.uint8)
