@@ -3,12 +3,13 @@
 #   make demo            sets up, then runs the whole chain on the shipped network
 #   make test            sets up, then runs the fast test suite, linters included
 #   make test-slow       the long tests
+#   make test-torch      golden against PyTorch, and training; installs PyTorch
 #   make test-toolchain  bitstreams: installs place and route, then routes a shipped network
 #   make setup           only sets up
 #   make lock            chooses the locked versions anew (needs uv)
 #   make clean           removes .venv and build
 
-.PHONY: demo test test-slow test-toolchain setup lock clean
+.PHONY: demo test test-slow test-torch test-toolchain setup lock clean
 .DELETE_ON_ERROR:
 # Whatever another project has put there must not be imported here.
 unexport PYTHONPATH PYTHONHOME
@@ -28,6 +29,9 @@ test: .venv/test.stamp
 test-slow: .venv/test.stamp
 	$(BIN)/python -m pytest --numprocesses=auto -m slow
 
+test-torch: .venv/torch.stamp
+	$(BIN)/python -m pytest --numprocesses=auto -m torch
+
 test-toolchain: .venv/test.stamp
 	$(BIN)/python -m pytest -m toolchain
 
@@ -43,6 +47,11 @@ setup: .venv/test.stamp
 
 .venv/test.stamp: requirements-test.lock .venv/run.stamp
 	$(PIP) --require-hashes --requirement requirements-test.lock
+	@touch $@
+
+# Not locked: which PyTorch there is depends on the machine, and it is large.
+.venv/torch.stamp: .venv/test.stamp
+	$(PIP) --no-build-isolation --editable '.[train]'
 	@touch $@
 
 COMPILE := uv pip compile pyproject.toml --quiet --upgrade --universal --fork-strategy fewest \

@@ -217,6 +217,7 @@ def test_refused() -> None:
         Exit(rule="vote", margin=3)
 
 
+@pytest.mark.slow
 @pytest.mark.icarus
 def test_whole_core(tmp_path: Path) -> None:
     """Every packet of the generated core, from registers on, under each rule, stopped and not."""

@@ -204,7 +204,11 @@ def played(whole: bool) -> dict[str, Played]:
     "whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["blocks", "data-paths"]
 )
 @pytest.mark.parametrize(
-    "simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
+    "simulator",
+    [
+        pytest.param("verilator", marks=pytest.mark.slow),
+        pytest.param("icarus", marks=pytest.mark.icarus),
+    ],
 )
 def test_verilog_plays_what_amaranth_played(simulator: str, whole: bool, tmp_path: Path) -> None:
     blocks = played(whole)

@@ -161,7 +161,13 @@ def test_what_is_imported_is_declared() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["pyright"]],
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        # More than a minute.
+        pytest.param(["pyright"], marks=pytest.mark.slow),
+    ],
     ids=" ".join,
 )
 def test_linters_have_nothing_to_say(arguments: list[str]) -> None:

@@ -68,7 +68,7 @@ def macros(network: Network, folder: Path, simulator: Simulator, **setup: Any) -
 
 RESEEDED = [
     pytest.param("icarus", "image", marks=pytest.mark.icarus),
-    pytest.param("icarus", "never", marks=pytest.mark.icarus),
+    pytest.param("icarus", "never", marks=[pytest.mark.icarus, pytest.mark.slow]),
     pytest.param("verilator", "never", marks=pytest.mark.slow),
 ]
 
@@ -89,16 +89,17 @@ def test_every_member_equals_golden(simulator: Simulator, reseed: str, tmp_path:
     print(f"members equal {compared}/{compared}")
 
 
+@pytest.mark.slow
 @pytest.mark.icarus
 @pytest.mark.parametrize(
     "name",
     [
         # Convolutions, spikes, dropped maps, zeros skipped, weights drawn in every step.
         "skipping-dropout-step",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("quantised-sum", "spiking-rate", "mixed-never", "residual-front")
-        ),
+        "quantised-sum",
+        "spiking-rate",
+        "mixed-never",
+        "residual-front",
     ],
 )
 def test_every_system(name: str, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ SIMULATIONS: dict[tuple[Simulator, str], tuple[str, ...]] = {
     ("verilator", "never"): ("full-speed", "restarted"),
 }
 """What is run where; a further build with Verilator takes longest."""
+QUICK = {("verilator", "stratified"), ("icarus", "never")}
 
 
 def check(name: str, simulator: Simulator, setup: Setup, folder: Path) -> Verdict:
@@ -120,9 +121,8 @@ def check(name: str, simulator: Simulator, setup: Setup, folder: Path) -> Verdic
 
 def marks(simulator: str, name: str) -> list[pytest.MarkDecorator]:
     """Return the marks of one of `SIMULATIONS`."""
-    if simulator == "icarus":
-        return [pytest.mark.icarus]
-    return [pytest.mark.slow] if name == "never" else []
+    found = [pytest.mark.icarus] if simulator == "icarus" else []
+    return found if (simulator, name) in QUICK else [*found, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(
