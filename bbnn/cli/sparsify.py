@@ -16,7 +16,7 @@ from bbnn.cli.evaluate import progress
 from bbnn.cli.images import default_ood, labelled_sample, require_shape
 from bbnn.description import Network
 from bbnn.errors import require, require_int
-from bbnn.folding import estimate
+from bbnn.folding import estimate, fold
 from bbnn.model_file import load, save_network
 from bbnn.schedule import image_cycles
 from bbnn.sparsity import (
@@ -31,6 +31,8 @@ from golden.evaluation import evaluate
 
 BLOCK_RAM_BITS = 18 * 1024
 """Bits of half a block RAM, parity's included."""
+ANY = 2**31
+"""More of a resource than any part has."""
 LUT_BITS = 64
 """Bits of memory that count as a LUT, since a 6-input one holds so many."""
 
@@ -60,7 +62,7 @@ LUT_BITS = 64
     "--synth",
     "part",
     metavar="PART",
-    help="Synthesize the new model and the yardstick for this FPGA part: minutes each.",
+    help="Synthesize the new model, both ways, and the yardstick for this FPGA part: minutes each.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -79,7 +81,8 @@ def command(
     Layers at the front that are hardly random are fixed whole and run once an image; in the others
     the rows of largest variance stay random, apart from the others. AUROC is by entropy, against
     the first set of strangers that `bbnn evaluate` takes. LUTs and block RAMs are estimates, unless
-    synthesized. The yardstick, "8 bits", has the same layers and lanes with every weight random.
+    synthesized. The yardstick, "8 bits", has the same layers and lanes with every weight random; the
+    new model stands beside it with these lanes, and folded to no more cycles than it takes.
 
     Example: bbnn sparsify models/fashion-mlp.safetensors --budget 0.14 -o build/sparse.safetensors
     """
@@ -90,8 +93,9 @@ def command(
 
         part_named(part)
     network = load(model)
-    sparse = split(sparsify(network, budget, delta, start))
-    yardstick = fully_stochastic(network)
+    certain = sparsify(network, budget, delta, start)
+    sparse, yardstick = split(certain), fully_stochastic(network)
+    same_rate = split(fold(certain, image_cycles(yardstick), ANY, ANY).network)
     dataset = dataset or labelled_sample(network)
     images, labels = data.load(dataset)
     require_shape(network, dataset, images)
@@ -113,11 +117,13 @@ def command(
         output = Path("build") / f"{sparse.name}.safetensors"
         output.parent.mkdir(exist_ok=True)
     save_network(sparse, output)
-    columns["yardstick"] = costs(yardstick)
-    if part is not None:
-        for name, each in (("after", sparse), ("yardstick", yardstick)):
+    compared = {"yardstick": yardstick, "after": sparse, "same_rate": same_rate}
+    for name, each in compared.items():
+        columns.setdefault(name, costs(each))
+        if part is not None:
             columns[name] |= synthesized(each, part, output.with_suffix("") / name)
-    columns["ratios"] = ratios(columns["yardstick"], columns["after"])
+    for name in ("after", "same_rate"):
+        columns[name]["ratios"] = ratios(columns["yardstick"], columns[name])
     told = {
         "model": str(output),
         "network": sparse.name,
@@ -190,11 +196,16 @@ def show(told: dict[str, Any], console: Console) -> None:
     console.print(compared)
     measured = Table(box=None, pad_edge=False, header_style="bold")
     measured.add_column("")
-    for heading in ("every weight random, 8 bits", "after", "ratio"):
+    for heading in ("every weight random, 8 bits", "after", "ratio", "at the same rate", "ratio"):
         measured.add_column(heading, justify="right")
-    for key, ratio in told["ratios"].items():
-        whole, after = (_figure(key, told[name][key]) for name in ("yardstick", "after"))
-        measured.add_row(key.replace("_", " "), whole, after, f"{ratio:.2f}")
+    for key in told["after"]["ratios"]:
+        cells = [_figure(key, told["yardstick"][key])]
+        for name in ("after", "same_rate"):
+            column = told[name]
+            # Where nothing is left, such as block RAM, there is no ratio.
+            ratio = column["ratios"].get(key)
+            cells += [_figure(key, column[key]), "" if ratio is None else f"{ratio:.2f}"]
+        measured.add_row(key.replace("_", " "), *cells)
     console.print()
     console.print(measured)
     layers = _table("sampled weights of", "randomness")
