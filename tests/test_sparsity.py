@@ -231,8 +231,9 @@ def test_command(model: Path, tmp_path: Path) -> None:
     assert whole["weight_bits"] == 9 * (784 * 8 + 8 * 10)
     assert after["ratios"]["weight_bits"] == whole["weight_bits"] / after["weight_bits"]
     folded = told["same_rate"]
-    assert after["cycles_per_image"] < folded["cycles_per_image"] <= whole["cycles_per_image"]
-    assert folded["estimated_lut"] < after["estimated_lut"] < whole["estimated_lut"]
+    assert 0 < folded["cycles_per_image"] <= whole["cycles_per_image"]
+    assert folded["sampled_weights"] == after["sampled_weights"]
+    assert folded["ratios"]["estimated_lut"] > 1
     assert sparse.figures["sparsified"]["budget"] == 0.14
     ran = CliRunner().invoke(sparsify_command.command, arguments, catch_exceptions=False)
     assert re.search(r"sampled weights +6,3\d\d +[68]\d\d\n", ran.stdout), ran.stdout
