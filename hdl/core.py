@@ -92,6 +92,7 @@ class Core(wiring.Component):
         # Images in.
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)
         beat = Signal(index_bits(beats))
+        begun = Signal()  # whether `beat` is not 0, known beforehand
         taken = Signal()
         last_beat = Signal()
         m.d.comb += [
@@ -104,7 +105,7 @@ class Core(wiring.Component):
             control.framing.eq(taken & self.s_axis.tlast & ~last_beat),
         ]
         with m.If(taken):
-            m.d.sync += beat.eq(beat + 1)
+            m.d.sync += [beat.eq(beat + 1), begun.eq(~last_beat)]
             with m.If(last_beat):
                 m.d.sync += beat.eq(0)
 
@@ -117,7 +118,7 @@ class Core(wiring.Component):
             sent.eq(self.m_axis.tvalid & self.m_axis.tready & self.m_axis.tlast),
             control.image_out.eq(sent),
             # What is dropped at a stop is gone at once, but for a beat on offer.
-            control.empty.eq(~self.m_axis.tvalid & (~control.run | (~some & (beat == 0)))),
+            control.empty.eq(~self.m_axis.tvalid & (~control.run | (~some & ~begun))),
         ]
         with m.If(data_path.o.ready):
             m.d.sync += [
@@ -129,5 +130,5 @@ class Core(wiring.Component):
         with m.If(control.image_in ^ sent):
             m.d.sync += some.eq(control.image_in | (inside != 1))
         with m.If(~control.run):
-            m.d.sync += [beat.eq(0), inside.eq(0), some.eq(0)]
+            m.d.sync += [beat.eq(0), begun.eq(0), inside.eq(0), some.eq(0)]
         return m

@@ -185,11 +185,13 @@ class Crossbar(wiring.Component):
         layer = self.layer
         lanes_out = layer.folding.lanes_out
 
-        # Addresses.
+        # Addresses. All but `moves` comes early, so it is left to the end of every product.
         moves = Signal()
+        wants = Signal()
         issues = Signal()
         plane_base = Signal(len(self.vector_address))
         code_base = Signal(index_bits(layer.row_groups * layer.column_groups))
+        code_address = Signal.like(code_base)
         m.submodules.walk = walk = RowWalk(
             layer.row_groups,
             skips=layer.folding.skip_zeros,
@@ -204,7 +206,8 @@ class Crossbar(wiring.Component):
             self.vector_address.eq(plane_base + walk.row_group),
             last_plane.eq(self.plane == layer.drive.bits - 1),
             last_column_group.eq(self.column_group == layer.column_groups - 1),
-            self.done.eq(issues & walk.last & last_plane & last_column_group),
+            issues.eq(wants & moves),
+            self.done.eq((wants & walk.last & last_plane & last_column_group) & moves),
         ]
         if layer.folding.skip_zeros:
             m.d.comb += walk.live.eq(self.live)
@@ -224,13 +227,23 @@ class Crossbar(wiring.Component):
                 ]
                 with m.If(last_column_group):
                     m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
+        if layer.folding.skip_zeros or layer.folding.reuse:
+            m.d.comb += code_address.eq(code_base + walk.row_group)
+        else:
+            # A register: the sum and the memory's many address lines in one cycle are a long path.
+            with m.If(issues):
+                m.d.sync += code_address.eq(code_address + 1)
+                with m.If(walk.last & ~last_plane):
+                    m.d.sync += code_address.eq(code_base)
+                with m.Elif(walk.last & last_column_group):
+                    m.d.sync += code_address.eq(0)
 
         # Codes, or a macro's weights, and marks arrive together with the drive and the noise.
         read_marks = Signal(_Marks(layer))
         if self.macro_vectors is None:
-            m.d.comb += issues.eq(self.valid & moves)
+            m.d.comb += wants.eq(self.valid)
             ends_group = issues & walk.last & last_plane
-            words = self._read_codes(m, moves, code_base, ends_group, last_column_group)
+            words = self._read_codes(m, moves, code_address, ends_group, last_column_group)
         else:
             m.submodules.macro = macro = Macro(layer, self.macro_vectors)
             m.d.comb += [
@@ -238,7 +251,7 @@ class Crossbar(wiring.Component):
                 macro.column_group.eq(self.column_group),
                 macro.read.eq(issues),
                 macro.done.eq(self.done),
-                issues.eq(self.valid & macro.ready & moves),
+                wants.eq(self.valid & macro.ready),
             ]
             words = macro.weights
         with m.If(moves):
@@ -301,7 +314,7 @@ class Crossbar(wiring.Component):
         return m
 
     def _read_codes(
-        self, m: Module, moves: Signal, base: Signal, ends_group: Value, ends_vector: Value
+        self, m: Module, moves: Signal, address: Signal, ends_group: Value, ends_vector: Value
     ) -> Value:
         """Return the codes of the group that is read, a cycle later, as lanes take them."""
         layer = self.layer
@@ -316,7 +329,7 @@ class Crossbar(wiring.Component):
             )
             ports.append(codes.read_port())
             m.d.comb += ports[-1].en.eq(moves)
-        m.d.comb += ports[0].addr.eq(base + self.row_group)
+        m.d.comb += ports[0].addr.eq(address)
         if layer.sampled is None:
             return ports[0].data
         top, rest = ports
