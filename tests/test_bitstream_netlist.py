@@ -84,9 +84,17 @@ def test_netlist_of_a_shipped_network_equals_golden(name: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_wrong_netlist_differs(netlist: Path, tmp_path: Path) -> None:
+    """A LUT that adds what lanes of the last layer say."""
     text = netlist.read_text()
-    function = re.compile(r"(?<=LUT6 #\()(\s*\.INIT\(64'h)([0-9a-f]{16})")
-    broken = function.sub(lambda m: f"{m[1]}{~int(m[2], 16) & 2**64 - 1:016x}", text, count=1)
+    counted = r"\data_path.output.crossbar.lanes.held"
+    function = re.compile(
+        rf"(\.INIT\((\d+)'h)([0-9a-f]+)(?=\)\s+\) \S+ \(\s+\.I0\({re.escape(counted)})"
+    )
+
+    def inverted(found: re.Match[str]) -> str:
+        return f"{found[1]}{~int(found[3], 16) & 2 ** int(found[2]) - 1:x}"
+
+    broken = function.sub(inverted, text, count=1)
     assert broken != text
     path = tmp_path / "broken.v"
     path.write_text(broken)
