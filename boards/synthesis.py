@@ -29,7 +29,9 @@ SCRIPT = """\
 read_verilog {source}
 # Map for area, and without the restructuring that is the default: the generator writes the
 # structure that it wants, six-bit counters above all, and restructuring does not find it again.
-scratchpad -set abc9.script +&scorr;,&sweep;,&if,{{W}},{{D}},{{R}},-a,-v;,&mfs
+# Sweeping would take the lowest sum of a counter, at the end of its carry chain, for an inverter of
+# its lowest bit; a table that the counter addresses then needs more inputs than a LUT has.
+scratchpad -set abc9.script +&if,{{W}},{{D}},{{R}},-a,-v;,&mfs
 synth_xilinx {options} -run begin:prepare
 # A LUT is a LUT: by default two small ones would count less than one of six inputs.
 setattr -mod -set abc9_lut 5 =LUT1 =LUT2 =LUT3 =LUT4 =LUT5 =LUT6

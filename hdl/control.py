@@ -110,6 +110,11 @@ class Control(wiring.Component):
             register.name: Signal(32, name=register.name.lower(), init=register.reset)
             for register in seed_registers(self.network)
         }
+        # Whether a seed's word is not 0, known beforehand.
+        lit = {
+            name: Signal(name=f"{name.lower()}_lit", init=seed.init != 0)
+            for name, seed in seeds.items()
+        }
         framing = Signal()
         refused = Signal()
         counters = {name: Signal(32, name=name.lower()) for name in ("IMAGES_IN", "IMAGES_OUT")}
@@ -154,7 +159,8 @@ class Control(wiring.Component):
             return hit
 
         width = self.network.lfsr_width
-        seeded = Cat(word.any() for word in _words(self.seeds, width)).all() if seeds else 1
+        parts = _words(Cat(lit.values()), width // 32) if seeds else []
+        seeded = Cat(part.any() for part in parts).all() if seeds else 1
         startable = ~bus.wdata[0] | ((self.run | self.empty) & seeded)
         only_known = bus.wdata[2:] == 0
         # What the packet holds may not change under an image.
@@ -176,7 +182,7 @@ class Control(wiring.Component):
             m.d.sync += self.test_stream.eq(bus.wdata)
         for name, seed in seeds.items():
             with m.If(when_written(table[name], ~self.run)):
-                m.d.sync += seed.eq(bus.wdata)
+                m.d.sync += [seed.eq(bus.wdata), lit[name].eq(bus.wdata.any())]
 
         if self.network.ensemble.early_exit:
             readable |= {"EXIT": self.rule, "MARGIN": self.margin}

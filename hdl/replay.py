@@ -196,16 +196,13 @@ class ReplayBuffer(wiring.Component):
         passed = Signal.like(self.passes)
         m.d.comb += self.first_pass.eq(passed == 0)
         issued = Signal()
-        # A register: `done` comes late.
-        last_pass = Signal()
-        m.d.comb += issued.eq(self.done & last_pass)
+        m.d.comb += issued.eq(self.done & (passed == self.passes - 1))
         over = issued | self.flush if self.exits else issued
         if self.exits:
             m.d.comb += self.issued.eq(issued)
-        m.d.sync += last_pass.eq(passed + 1 == self.passes)
         with m.If(self.done):
-            m.d.sync += [passed.eq(passed + 1), last_pass.eq(passed + 2 == self.passes)]
+            m.d.sync += passed.eq(passed + 1)
         with m.If(over):
-            m.d.sync += [passed.eq(0), last_pass.eq(self.passes == 1), read_half.eq(~read_half)]
+            m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
             m.d.sync += full.bit_select(read_half, 1).eq(0)
         return m
