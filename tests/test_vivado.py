@@ -28,6 +28,7 @@ from boards.vivado.files import SCRIPTS
 from networks import random_network
 from vivado_model import ModelError, Vivado, ports_of
 
+pytestmark = pytest.mark.tcl
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
 NAME = NETWORK.name
 PYNQ = board_named("pynq-z2")

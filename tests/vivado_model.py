@@ -14,7 +14,6 @@ import json
 import os
 import re
 import sys
-import tkinter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,10 @@ class Vivado:
         self.nets: list[list[str]] = []
         self.addresses: dict[str, tuple[int, int]] = {}
         self.ip: dict[str, Any] = {}
-        self.tcl = tkinter.Tcl()
+        # Debian has it in a package of its own.
+        import tkinter
+
+        self.tcl, self.error = tkinter.Tcl(), tkinter.TclError
         self.tcl.eval("namespace eval ipx {}")
         self.tcl.createcommand("model", self._called)
         for name in COMMANDS:
@@ -92,7 +94,7 @@ class Vivado:
         """Run `script` in the working folder; raise `ModelError` where it stops."""
         try:
             self.tcl.eval(f"source {script}")
-        except tkinter.TclError as error:
+        except self.error as error:
             raise ModelError(str(error)) from None
 
     def named(self, command: str) -> list[tuple[dict[str, str], list[str]]]:
