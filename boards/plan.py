@@ -1,8 +1,9 @@
-"""The Verilog of a whole board design, with its pins and clocks: what every toolchain starts from.
+"""The Verilog of a whole board design, with its pins and clocks: what open toolchains start from.
 
-Amaranth's platform writes the files of its flow for the vendor's tools. The open tools read the
-same Verilog and the same XDC or LPF. (Its templates for the open ones, called Xray, would do
-without block RAM, clock constraints, resumption and progress.)
+Amaranth's platform writes the files of its flow for the vendor's tools, and the open tools read
+the Verilog and the XDC or LPF of these. (Its templates for the open ones, called Xray, would do
+without block RAM, clock constraints, resumption and progress.) Vivado starts from
+`boards.vivado.files`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from boards.uart.protocol import BAUD, SILENCE
 from boards.ulx3s import Ulx3s
 from boards.zynq import Zynq
 
-__all__ = ["SUFFIXES", "shell_on", "write_plan"]
+__all__ = ["SOURCE", "shell_on", "write_changed", "write_plan"]
 
-SUFFIXES: dict[Family, tuple[str, ...]] = {"zynq": ("v", "xdc", "tcl"), "ecp5": ("v", "lpf")}
-"""Design, constraints, and Vivado's script."""
+SUFFIXES: dict[Family, tuple[str, ...]] = {"zynq": ("v", "xdc"), "ecp5": ("v", "lpf")}
+"""Design and constraints."""
 VENDOR: dict[Family, str] = {"zynq": "Vivado", "ecp5": "Diamond"}
 TOPS: dict[Family, type[Zynq] | type[Ulx3s]] = {"zynq": Zynq, "ecp5": Ulx3s}
 
@@ -63,7 +64,12 @@ def write_plan(
         if suffix == "xdc":
             # nextpnr takes the quotes for part of the value, and then knows no such standard.
             text = QUOTED.sub(r"\1\2 ", text)
-        if not path.is_file() or path.read_text() != text:
-            beside = path.with_name(f"{path.name}.part")
-            beside.write_text(text)
-            beside.replace(path)
+        write_changed(path, text)
+
+
+def write_changed(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all; do not touch the file if it says so already."""
+    if not path.is_file() or path.read_text() != text:
+        beside = path.with_name(f"{path.name}.part")
+        beside.write_text(text)
+        beside.replace(path)

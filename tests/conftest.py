@@ -12,7 +12,7 @@ from bbnn import tools
 from bbnn.errors import InputError
 
 SEED = 20261121
-MARKS = {"icarus": "iverilog", "chromium": "chromium"}
+MARKS = {"icarus": "iverilog", "chromium": "chromium", "tcl": "tcl"}
 """The programs that marked tests need, by the names of `bbnn.tools`."""
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)

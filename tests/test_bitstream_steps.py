@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from bbnn.errors import InputError
-from boards import vivado
 from boards.process import run
 from boards.steps import Steps
 
@@ -120,33 +117,3 @@ def test_interrupted_program_is_killed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run([sys.executable, "-c", program], tmp_path, "a.log", os.environ, stop)
     assert not (tmp_path / "late").exists()
-
-
-VIVADO = """#!/usr/bin/env python3
-import json, sys
-open("vivado.log", "a").write("synth_design\\n")
-json.dump(sys.argv[1:], open("called", "w"))
-if "good" in open(sys.argv[-1]).read():
-    open("design.bit", "w").write("bits")
-"""
-
-
-def test_vivado(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "design.tcl"
-    script.write_text("good")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    message = rf"^vivado must be on PATH to run {re.escape(str(script))}, not missing: "
-    with pytest.raises(InputError, match=message):
-        vivado.build("design", tmp_path)
-    (tmp_path / "vivado").write_text(VIVADO.replace("/usr/bin/env python3", sys.executable))
-    (tmp_path / "vivado").chmod(0o755)
-    told: list[str] = []
-    assert vivado.build("design", tmp_path, told.append).read_text() == "bits"
-    assert told == ["synth_design"]
-    called = json.loads((tmp_path / "called").read_text())
-    assert called[:2] == ["-mode", "batch"]
-    assert called[-2:] == ["-source", "design.tcl"]
-    script.write_text("bad")
-    with pytest.raises(InputError, match=r"^Vivado must write \S+design\.bit, not end without "):
-        vivado.build("design", tmp_path)
-    assert not (tmp_path / "design.bit").exists()

@@ -109,6 +109,12 @@ def test_a_deploy_folder(board: tuple[Path, FakePynq], capsys: pytest.CaptureFix
     assert fake.done == ["bitstream net.bit"]
 
 
+def test_what_vivado_says_of_a_bitstream_goes_along(model: Path, bit: Path) -> None:
+    bit.with_suffix(".hwh").write_text("where the IP lies")
+    assert deployed(model, bit, "--members", "2").exit_code == 0
+    assert (model.parent / "deploy/net.hwh").read_text() == "where the IP lies"
+
+
 @pytest.mark.icarus
 def test_the_notebook(board: tuple[Path, FakePynq], capsys: pytest.CaptureFixture[str]) -> None:
     """Its cells, one after another, find everything equal; the model is the one that went in."""

@@ -24,6 +24,7 @@ from networks import random_images
 from test_driver import NETWORK, simulation
 
 AFI = 0xF800_8000
+PS7 = "xilinx.com:ip:processing_system7:5.5"
 
 
 class Array(np.ndarray):
@@ -45,14 +46,17 @@ class Array(np.ndarray):
 class FakePynq(ModuleType):
     """PYNQ, as far as the driver uses it; its buses end in a simulation.
 
-    done : what the driver had it do, in order.
+    done : what the driver had it do, in order. blocks : what an overlay's .hwh file describes.
     """
 
     def __init__(self, backend: Simulation) -> None:
         super().__init__("pynq")
         self.done: list[str] = []
+        self.blocks: dict[str, Any] = {"processing_system7_0": {"type": PS7}}
+        self.blocks["net_0"] = {"type": f"bbnn:user:{NETWORK.name}:1.0", "phys_addr": 0x43C0_0000}
+        self.mapped: list[int] = []
         self.afi = {0x00: 0xF03, 0x14: 0xF01}
-        done, afi = self.done, self.afi
+        done, afi, blocks, mapped = self.done, self.afi, self.blocks, self.mapped
 
         class Bitstream:
             def __init__(self, path: str) -> None:
@@ -64,11 +68,13 @@ class FakePynq(ModuleType):
         class Overlay:
             def __init__(self, path: str) -> None:
                 done.append(f"overlay {Path(path).name}")
+                self.ip_dict = blocks
 
         class MMIO:
             def __init__(self, address: int, length: int) -> None:
                 self.address = address
-                assert (address, length) in ((AFI, 0x1000), (0x4000_0000, 0x2000))
+                mapped.append(address)
+                assert length == (0x1000 if address == AFI else 0x2000)
 
             def read(self, offset: int) -> int:
                 return afi[offset] if self.address == AFI else backend.read(offset)
@@ -130,14 +136,30 @@ def test_pynq(bit: Path, pynq: FakePynq) -> None:
     assert np.array_equal(got, logits(NETWORK, images, 3).transpose(1, 0, 2))
     assert pynq.done == ["bitstream net.bit", "clock 80.0"]
     assert pynq.afi == {0x00: 0xF02, 0x14: 0xF00}
+    assert pynq.mapped == [AFI, 0x4000_0000]
 
 
 @pytest.mark.icarus
 def test_pynq_overlay(bit: Path, pynq: FakePynq) -> None:
+    """With a .hwh, the IP lies where that says; PYNQ leaves HP0 of a Zynq-7000 as it was."""
     bit.with_suffix(".hwh").touch()
-    Accelerator(bit, describe(NETWORK)).close()
-    assert pynq.done == ["overlay net.bit"]
-    assert pynq.afi == {0x00: 0xF03, 0x14: 0xF01}
+    Accelerator(bit, describe(NETWORK, clock_mhz=80.0)).close()
+    assert pynq.done == ["overlay net.bit", "clock 80.0"]
+    assert pynq.afi == {0x00: 0xF02, 0x14: 0xF00}
+    assert pynq.mapped == [AFI, 0x43C0_0000]
+
+
+@pytest.mark.icarus
+def test_an_overlay_without_the_ip_is_refused(bit: Path, pynq: FakePynq) -> None:
+    bit.with_suffix(".hwh").touch()
+    message = rf"^net\.hwh: IPs called {NETWORK.name} must be one, not "
+    pynq.blocks["net_1"] = pynq.blocks["net_0"]
+    with pytest.raises(DriverError, match=message + "2$"):
+        Accelerator(bit, describe(NETWORK))
+    del pynq.blocks["net_0"], pynq.blocks["net_1"]
+    with pytest.raises(DriverError, match=message + "0$"):
+        Accelerator(bit, describe(NETWORK))
+    assert pynq.mapped == []
 
 
 @pytest.mark.icarus

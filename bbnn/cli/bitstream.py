@@ -17,7 +17,6 @@ from bbnn.model_file import digest, load
 
 if TYPE_CHECKING:
     from bbnn.description import Network
-    from boards.built import Result
     from boards.platforms import Board
 
 
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
 @click.option("--board", "board_name", default="pynq-z2", show_default=True, help="Board.")
 @click.option("--toolchain", type=click.Choice(["open", "vivado"]), default="open")
 @click.option("--clock", type=float, help="Clock of the core, MHz [100; the ULX3S's is 25].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/BOARD].")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder [build/NAME/BOARD, or BOARD-vivado].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
@@ -39,8 +43,9 @@ def command(
     """Build the bitstream of MODEL for a board, with open tools or with Vivado.
 
     What is done is not done again: a second run starts where the first one was stopped. Logs stay
-    in the folder. Exits with 2 if nextpnr's estimate does not reach the clock; the bitstream is
-    there all the same, for a slower one.
+    in the folder. Exits with 2 if nextpnr's estimate, or Vivado's analysis, does not reach the
+    clock; the bitstream is there all the same, for a slower one. Where Vivado is not on PATH, its
+    scripts are written, an IP and a block design, to be run elsewhere.
 
     Example: bbnn bitstream models/fashion-mlp.safetensors --board pynq-z2
     """
@@ -60,32 +65,37 @@ def command(
         require(toolchain == "open", "--toolchain", f"open for {board.title}", toolchain)
     require(1 <= clock <= 250, "--clock", "1 to 250 MHz, as FCLK0 can be set", clock)
     installed = Toolchain.at() if toolchain == "open" and not lattice else None
-    flow = ecp5_flow if lattice else open_flow
-    folder = output or Path("build") / network.name / board.name
+    flow = vivado if toolchain == "vivado" else ecp5_flow if lattice else open_flow
+    place = board.name if toolchain == "open" else f"{board.name}-{toolchain}"
+    folder = output or Path("build") / network.name / place
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
     ) as bar:
         task = bar.add_task("write the Verilog", total=len(flow.STEPS))
-        write_plan(shell_on(board, network), board, 1e6 * clock, network.name, folder)
+        if toolchain == "vivado":
+            vivado.write_files(network, board, clock, folder)
+        else:
+            write_plan(shell_on(board, network), board, 1e6 * clock, network.name, folder)
+            # The driver would take what Vivado has left there for a description of this bitstream.
+            (folder / f"{network.name}.hwh").unlink(missing_ok=True)
 
         def tell(done: int, what: str) -> None:
             bar.update(task, completed=done, description=what)
 
         try:
             if lattice:
-                result = ecp5_flow.build(network.name, clock, folder, tell)
+                found = ecp5_flow.build(network.name, clock, folder, tell).as_json()
             elif installed is not None:
-                result = open_flow.build(network.name, board.part, clock, folder, installed, tell)
+                made = open_flow.build(network.name, board.part, clock, folder, installed, tell)
+                found = made.as_json()
             else:
-                bar.update(task, description="Vivado", total=None)
-                vivado.build(network.name, folder)
-                result = None
+                found = vivado.build(network.name, folder, tell)
         except TooLargeError as error:
             bar.update(task, description="look for a folding that fits", total=None)
             part = ecp5_flow.PART if lattice else part_of(board.part)
             raise InputError(f"{error}; {nearest_that_fits(network, part, error)}") from None
-    about = describe(network, board, clock, folder, result)
+    about = describe(network, board, clock, toolchain, folder) | found
     beside = folder / "bitstream.json.part"
     beside.write_text(json.dumps(about, indent=2) + "\n")
     beside.replace(folder / "bitstream.json")
@@ -93,15 +103,15 @@ def command(
         emit(about)
     else:
         show(about, board)
-    if result is not None and result.fmax_mhz is not None:
-        reached = result.fmax_mhz >= clock
-        require(reached, "--clock", f"at most {result.fmax_mhz} MHz, nextpnr's estimate", clock)
+    fmax = about["fmax_mhz"]
+    whose = "nextpnr's estimate" if toolchain == "open" else about["fmax_is"]
+    require(fmax is None or fmax >= clock, "--clock", f"at most {fmax} MHz, {whose}", clock)
 
 
 def describe(
-    network: Network, board: Board, clock: float, folder: Path, result: Result | None
+    network: Network, board: Board, clock: float, toolchain: str, folder: Path
 ) -> dict[str, Any]:
-    """Return what is known of the bitstream; it is written beside it."""
+    """Return what was asked for; with what was found, it is written beside the bitstream."""
     return {
         "network": network.name,
         "model_digest": digest(network),
@@ -109,9 +119,8 @@ def describe(
         "part": board.part,
         "idcode": f"{board.idcode:#010x}",
         "clock_mhz": clock,
-        "toolchain": "open" if result else "vivado",
+        "toolchain": toolchain,
         "bitstream": str(folder / f"{network.name}.bit"),
-        **(result.as_json() if result else {}),
     }
 
 
@@ -126,7 +135,8 @@ def show(about: dict[str, Any], board: Board) -> None:
             used, available = row["used"], row["available"]
             table.add_row(row["name"], f"{used:,}", f"{available:,}", f"{used / available:.1%}")
         console.print(table)
-        console.print(f"Fmax: {about['fmax_mhz']} MHz, {about['fmax_is']}", highlight=False)
+    console.print(f"Fmax: {about['fmax_mhz']} MHz, {about['fmax_is']}", highlight=False)
+    if "block_rams" in about:
         console.print(
             "read back from the file: "
             + (f"{about['bits']:,} of {about['bits']:,} bits, " if about["bits"] else "")

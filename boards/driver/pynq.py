@@ -1,7 +1,8 @@
 """Registers and memory through PYNQ, which also loads the bitstream.
 
-Beside a ``.hwh`` file (Vivado's) it is an `Overlay`, which sets clocks and ports; without one (the
-open flow's) it is a `Bitstream`, and clock and port are set here.
+Beside a ``.hwh`` file (Vivado's) it is an `Overlay`, which knows where the IP lies; without one
+(the open flow's) it is a `Bitstream`, and the address is the description's. Clock and port are set
+here either way: PYNQ sets no port of a Zynq-7000 (its ``pl_server/embedded_device.py``).
 """
 
 from __future__ import annotations
@@ -63,15 +64,18 @@ class Pynq(MemoryBackend):
                 f"{PACKAGE} must be installed to load {bitstream}, not missing"
             ) from None
         path = str(Path(bitstream).resolve())
-        if Path(path).with_suffix(".hwh").is_file():
+        handoff = Path(path).with_suffix(".hwh")
+        base = description.base
+        if handoff.is_file():
             self._loaded = self._pynq.Overlay(path)
+            base = _address(self._loaded.ip_dict, description.name, handoff.name)
         else:
             self._loaded = self._pynq.Bitstream(path)
             self._loaded.download()
-            self._widen()
+        self._widen()
         if description.clock_mhz is not None:
             self._set_clock(description.clock_mhz)
-        self._registers = self._pynq.MMIO(description.base, description.span)
+        self._registers = self._pynq.MMIO(base, description.span)
 
     def _widen(self) -> None:
         """Make HP0 64 bits wide, whatever the boot loader left."""
@@ -98,3 +102,17 @@ class Pynq(MemoryBackend):
 
     def close(self) -> None:
         """Keep the bitstream: there is nothing to let go of."""
+
+
+def _address(blocks: dict[str, Any], name: str, handoff: str) -> int:
+    """Return where the only IP called `name` lies; whoever drew the block design chose its place.
+
+    blocks : PYNQ's table of what the processor reaches; "type" is vendor:library:name:version.
+    """
+    found = [
+        int(block["phys_addr"])
+        for block in blocks.values()
+        if "phys_addr" in block and block["type"].split(":")[2:3] == [name]
+    ]
+    require(len(found) == 1, f"{handoff}: IPs called {name}", "one", len(found))
+    return found[0]
