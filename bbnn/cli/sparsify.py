@@ -81,8 +81,8 @@ def command(
     Layers at the front that are hardly random are fixed whole and run once an image; in the others
     the rows of largest variance stay random, apart from the others. AUROC is by entropy, against
     the first set of strangers that `bbnn evaluate` takes. LUTs and block RAMs are estimates, unless
-    synthesized. The yardstick, "8 bits", has the same layers and lanes with every weight random; the
-    new model stands beside it with these lanes, and folded to no more cycles than it takes.
+    synthesized. The yardstick, "8 bits", has the same layers and lanes with every weight random;
+    the new model stands beside it with these lanes, and folded to no more cycles than it takes.
 
     Example: bbnn sparsify models/fashion-mlp.safetensors --budget 0.14 -o build/sparse.safetensors
     """
