@@ -263,10 +263,6 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
         if layer.streamed:
             fetches = 1 if layer.folding.held > 1 else passes
             stages[f"{layer.name} codes"] = fetches * code_cycles(layer)
-        if transposed(layer):
-            height, width, channels = layer.output_shape
-            chunks = height * width * channels // neurons(layer)
-            stages[f"{layer.name} outputs"] = passes * chunks
         if layer.adds is not None:
             stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)
