@@ -61,10 +61,10 @@ class UartShell(wiring.Component):
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})  # type: ignore[call-arg]
 
     def elaborate(self, platform: Platform | None) -> Module:
-        m = Module()
         for layer in self.network.layers:
             held, where = layer.folding.held, f"folding.held ({layer.name})"
             require(held == 0, where, "0 behind a serial line", held)
+        m = Module()
         core, link = Core(self.network), Link(self.silence)
         receiver, transmitter = Receiver(self.divisor), Transmitter(self.divisor)
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)
