@@ -1,8 +1,8 @@
 """What a network costs whose codes are more than the part holds, and come from memory instead.
 
 A layer is resident, or streamed (docs/streaming.md): then the codes of one column group at a time
-are on the part, and of the next one, and all inputs that are held pass by them. So a code is fetched
-once for a member, or once for all members of an image. Cycles are those of `bbnn.schedule`.
+are on the part, and of the next one, and all inputs that are held pass by them. So a code is
+fetched once for a member, or once for all members of an image. Cycles are those of `bbnn.schedule`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["Choice", "Plan", "choices", "fetched_bytes", "plan"]
 class Choice:
     """One way for one layer.
 
-    held : inputs that pass by the codes of a column group; 0 if the layer is resident. memory_bits :
-    on the part, for codes, inputs, outputs and noise. bytes_an_image : of codes, fetched. stages :
-    cycles an image by stage.
+    held : inputs that pass by the codes of a column group; 0 if the layer is resident.
+    memory_bits : on the part, for codes, inputs, outputs and noise. bytes_an_image : of codes,
+    fetched. stages : cycles an image by stage.
     """
 
     layer: str

@@ -31,9 +31,7 @@ class Axi4Stream(wiring.Signature):
 
     def __init__(self, data_bits: int = 32, *, last: bool = True) -> None:
         tlast = {"tlast": Out(1)} if last else {}
-        super().__init__(
-            {"tdata": Out(data_bits), "tvalid": Out(1), "tready": In(1), **tlast}
-        )
+        super().__init__({"tdata": Out(data_bits), "tvalid": Out(1), "tready": In(1), **tlast})
 
 
 class Axi4Lite(wiring.Signature):

@@ -15,8 +15,8 @@ from bbnn.interface import as_json, code_port, streamed
 from bbnn.interface_document import markdown
 from bbnn.model_file import digest
 from bbnn.schedule import CODE_BEAT, code_memories, member_cycles, neurons, pass_cycles
-from hdl.core import Core
 from hdl.codes import code_beats, code_contents
+from hdl.core import Core
 from hdl.macro import Array, macro_text, require_macros
 from hdl.verilog import verilog_of
 
@@ -31,8 +31,8 @@ def verilog_text(network: Network, array: Array = "lanes") -> str:
     array : with "macro" sampled layers have a black box in place of codes and noise planes, and its
     model for simulators is in the file.
 
-    Raise `InputError` for convolutions that are split over several crossbars, and where there are to
-    be macros for a network of which no layer is sampled, or of one layer codes are streamed.
+    Raise `InputError` for convolutions that are split over several crossbars; and for a network of
+    which no layer is sampled, or codes are streamed, if it is to have macros.
     """
     for index, layer in enumerate(network.layers):
         mapping = layer.window.mapping if layer.window else "tall"

@@ -31,10 +31,10 @@ __all__ = ["LayerCore"]
 class LayerCore(wiring.Component):
     """Take vectors or maps in chunks, run each `passes` times, give the neurons' outputs.
 
-    An idle dense layer whose noise is drawn and whose codes are here gives its first output
-    ``load_cycles + crossbar_cycles + 6`` cycles (``bbnn.schedule``) and its neurons' latency after a
-    vector was offered. Six: the queue, the word on its way into the buffer, the crossbar's four and the
-    column register, less the cycle that the last address shares with the sum.
+    An idle dense layer whose noise is drawn, and whose codes are all here, gives its first output
+    ``load_cycles + crossbar_cycles + 6`` cycles (``bbnn.schedule``) and its neurons' latency after
+    a vector was offered. Six: the queue, the word on its way into the buffer, the crossbar's four
+    and the column register, less the cycle that the last address shares with the sum.
 
     Parameters
     ----------

@@ -81,8 +81,8 @@ def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
 def patience(network: Network, setup: Setup) -> int:
     """Return the cycles in which something must move: what T members take one after another, twice.
 
-    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column; one
-    whose codes are streamed as many as its stages take one after another.
+    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column;
+    one whose codes are streamed as many as its stages take one after another.
     """
     streamed = sum(
         cycles

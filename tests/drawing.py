@@ -143,9 +143,7 @@ def _layer(
         codes=codes,
         probability_bits=b,
         neuron=_neuron(rng, block, spread, rows * drive.maximum),
-        folding=Folding(
-            lanes_in=lanes_in, lanes_out=lanes_out, reuse=block.reuse, held=block.held
-        ),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, reuse=block.reuse, held=block.held),
         noise=NoisePlane(row_bits=row_bits, seed=seed) if b or block.dropout else None,
         window=window,
         pool=block.pool,

@@ -26,9 +26,7 @@ def streamed(network: Network, held: dict[int, int]) -> Network:
     """Return `network` with the codes of some layers streamed; held : by the layer's index."""
     layers = list(network.layers)
     for index, number in held.items():
-        layers[index] = replace(
-            layers[index], folding=replace(layers[index].folding, held=number)
-        )
+        layers[index] = replace(layers[index], folding=replace(layers[index].folding, held=number))
     return replace(network, layers=tuple(layers))
 
 

@@ -17,15 +17,17 @@ from bbnn.errors import InputError
 from blocks import channel
 from boards.driver import Accelerator, DriverError
 from boards.driver.backend import Region
-from boards.shell.axi3 import DECERR, Axi3Half
+from boards.shell.axi3 import DECERR, OKAY, SLVERR, Axi3Half
 from boards.shell.burst import BURST
 from boards.shell.codes import CodeFetch, code_bytes, code_places
 from boards.shell.describe import describe
 from boards.shell.interface import dma_registers
+from boards.shell.registers import Registers
 from boards.shell.share import ReadShare
 from boards.shell.simulator import shell_verilog
 from golden.network import logits
 from hdl.codes import code_beats
+from lite import Manager
 from networks import random_images
 from simtools import run
 from test_driver import simulation
@@ -171,6 +173,34 @@ def test_errors_are_told() -> None:
     run(dut, steps)
 
 
+def test_registers() -> None:
+    """An address that is a multiple of 8, which stays while codes are read."""
+    dut = Registers(streamed=True)
+    manager = Manager(dut.bus)
+    place = {register.name: register.address for register in dma_registers(streamed=True)}
+
+    async def steps(ctx: Any) -> None:
+        for name, value, response in (
+            ("CODES", BASE + 4, SLVERR),
+            ("CODES", BASE + 8, OKAY),
+            ("CONTROL", 0b1000, SLVERR),
+            ("CONTROL", 0b100, OKAY),
+            ("CODES", BASE, SLVERR),
+            ("CONTROL", 0b101, OKAY),
+            ("CONTROL", 0, OKAY),
+        ):
+            assert await manager.write(ctx, place[name], value) == response, (name, value)
+        assert await manager.read(ctx, place["CODES"]) == (BASE + 8, OKAY)
+        # What is under way must have come before codes are read again.
+        ctx.set(dut.busy, 1)
+        assert await manager.write(ctx, place["CONTROL"], 0b100) == SLVERR
+        ctx.set(dut.busy, 0)
+        assert await manager.write(ctx, place["CONTROL"], 0b100) == OKAY
+        assert await manager.read(ctx, place["CONTROL"]) == (0b100, OKAY)
+
+    run(dut, steps, watched=manager.answers)
+
+
 def test_where_codes_lie() -> None:
     network = dense_streams()
     content, places = code_bytes(network), code_places(network)
@@ -224,5 +254,7 @@ def test_wrong_codes_are_noticed() -> None:
 
 
 def test_serial_line_refuses_them() -> None:
-    with pytest.raises(InputError, match=r"^folding\.held \(conv_0\) must be 0 behind a serial line"):
+    with pytest.raises(
+        InputError, match=r"^folding\.held \(conv_0\) must be 0 behind a serial line"
+    ):
         shell_verilog(small_streams(), "ecp5")

@@ -54,9 +54,7 @@ def test_bytes_and_bits() -> None:
 
 
 def test_inputs_of_all_members_wait_behind_the_first_ensembling_layer() -> None:
-    network = random_network(
-        3, sizes=(30, 40, 20, 4), lanes=((5, 8), (8, 5), (4, 2)), members=6
-    )
+    network = random_network(3, sizes=(30, 40, 20, 4), lanes=((5, 8), (8, 5), (4, 2)), members=6)
     _, each, together = choices(network, 1, 6)
     assert together.memory_bits == each.memory_bits + 5 * 2 * 40 + 2 * 6 * 20
 

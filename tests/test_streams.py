@@ -111,9 +111,7 @@ def simulated(network: Network, setup: Setup, simulator: Simulator, folder: Path
     """Let the core run in the bench, which plays the codes that lie beside its Verilog."""
     verilog = generate(network, folder / "design")
     images = random_images(network, 3)
-    return verify(
-        network, verilog, images, setup, simulator, folder, processes=1, level="-O0"
-    )
+    return verify(network, verilog, images, setup, simulator, folder, processes=1, level="-O0")
 
 
 @pytest.mark.parametrize("case", ["small", "dense"])
@@ -149,9 +147,7 @@ def test_bench_notices_wrong_codes(tmp_path: Path) -> None:
     swapped = replace(layer, codes=np.roll(layer.codes, -3, axis=1))
     path.write_text("\n".join(f"{beat:016x}" for beat in code_beats(swapped)))
     images = random_images(network, 3)
-    verdict = verify(
-        network, verilog, images, Setup(members=2), "icarus", tmp_path, processes=1
-    )
+    verdict = verify(network, verilog, images, Setup(members=2), "icarus", tmp_path, processes=1)
     assert verdict.comparison is not None
     assert not verdict.equal
     assert verdict.difference is not None
@@ -178,7 +174,9 @@ def test_model_file_keeps_it(tmp_path: Path) -> None:
 
 def test_members_have_a_place() -> None:
     assert dense_streams().max_members == 4
-    with pytest.raises(InputError, match=r"^ensemble\.members must be an integer in 1\.\.4, not 5$"):
+    with pytest.raises(
+        InputError, match=r"^ensemble\.members must be an integer in 1\.\.4, not 5$"
+    ):
         dense_streams(members=5)
 
 
@@ -208,9 +206,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"folding\.lanes_out \(dense_0\) must be a divisor of the 7 columns where codes are .* 2",
     ),
     "sampled": (
-        lambda: build(
-            1, (Block(columns=6, sampled=(0, 1), held=1), OUTPUT), input_shape=(1, 6, 1)
-        ),
+        lambda: build(1, (Block(columns=6, sampled=(0, 1), held=1), OUTPUT), input_shape=(1, 6, 1)),
         r"folding\.held \(dense_0\) must be 0 where zeros are skipped, or only some rows .* 1",
     ),
     "shortcut": (

@@ -146,9 +146,9 @@ class Folding:
     reuse : sum the rows that are not sampled once an input, for all members. Results are the same.
         Of a fully connected first ensembling layer, without dropout and without skipped zeros.
     held : with 0 all codes are on the part. Otherwise they come from memory (docs/streaming.md),
-        and those of one column group serve so many inputs before they give way to the next one's: 1,
-        or where a fully connected layer is run for every member all of an image, T of them at the
-        most. Results are the same.
+        and those of one column group serve so many inputs before the next one's take their place:
+        1, or of a fully connected layer that is run for every member those of all members of an
+        image, of which there are no more than so many then. Results are the same.
     """
 
     lanes_in: int

@@ -45,8 +45,8 @@ STREAMED = {
 def dma_registers(*, streamed: bool = False) -> tuple[Register, ...]:
     """Return the registers of the DMA by address, from the start of its page.
 
-    SOURCE to DESTINATION_BYTES are written only while not run. streamed : whether there are codes to
-    be read; their address is written only while they are not.
+    SOURCE to DESTINATION_BYTES are written only while not run. streamed : whether there are codes
+    to be read; their address is written only while they are not.
     """
     control = {**CONTROL, **(STREAMED if streamed else {})}
     rows: list[tuple[str, Literal["ro", "rw"], int, str, dict[str, tuple[int, str]]]] = [
