@@ -156,7 +156,8 @@ def _candidates(layer: Layer) -> Iterator[Layer]:
     """Yield the layer with every folding that no other one beats at the same number of cycles."""
     for lanes_in in _shares(layer.maps):
         for lanes_out in _shares(layer.columns):
-            if layer.window is None or layer.columns % lanes_out == 0:
+            whole = layer.window is not None or layer.streamed
+            if not whole or layer.columns % lanes_out == 0:
                 yield _folding(layer, lanes_in * layer.taps, lanes_out)
 
 

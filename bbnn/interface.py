@@ -54,6 +54,16 @@ class PacketField:
     meaning: str
 
 
+def streamed(network: Network) -> tuple[str, ...]:
+    """Return the names of the layers whose codes are streamed, each by a port of its own."""
+    return tuple(layer.name for layer in network.layers if layer.streamed)
+
+
+def code_port(layer: str) -> str:
+    """Return the name of the port by which the codes of a layer come in."""
+    return f"s_axis_codes_{layer}"
+
+
 def seed_registers(network: Network) -> tuple[Register, ...]:
     """Return the seed registers, low words first: layer by layer, then the scale unit's."""
     words = network.lfsr_width // 32

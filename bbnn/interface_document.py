@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bbnn.description import Network
-from bbnn.interface import PIXELS_PER_BEAT, packet, registers
+from bbnn.interface import PIXELS_PER_BEAT, code_port, packet, registers, streamed
 
 
 def markdown(network: Network) -> str:
     """Return the page on the ports, registers and packet of the core of `network`."""
     beats = -(-network.pixels // PIXELS_PER_BEAT)
-    members = network.ensemble.members
+    members, layers = network.ensemble.members, streamed(network)
     pixels = (
         f"images, {beats} beats each: pixel 4*i + k is byte k of beat i; bytes beyond the last"
         " pixel do not matter. TLAST is optional; it may come with an image's last beat alone"
@@ -26,12 +26,18 @@ def markdown(network: Network) -> str:
     lines = [
         f"# Interface of the core `{network.name}`",
         "",
-        "One clock `aclk`, one synchronous reset `aresetn` (active low), three AXI ports.",
+        "One clock `aclk`, one synchronous reset `aresetn` (active low), "
+        + (f"{3 + len(layers)} AXI ports." if layers else "three AXI ports."),
         "",
         "| port | kind | what passes |",
         "|---|---|---|",
         "| `s_axi` | AXI4-Lite, 32 bits | the registers below |",
         f"| `s_axis` | AXI4-Stream in, 32 bits | {pixels} |",
+        *(
+            f"| `{code_port(name)}` | AXI4-Stream in, 64 bits | codes of {name}:"
+            f" `memory/{name}_codes.hex`, over and over, from the start whenever `run` is set |"
+            for name in layers
+        ),
         "| `m_axis` | AXI4-Stream out, 32 bits | one packet per image, TLAST on its last word |",
         "",
         use,

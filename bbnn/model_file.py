@@ -51,6 +51,7 @@ RECORDS = ("drive", "folding", "noise", "window", "pool", "dropout")
 LACKING: dict[str, Any] = {
     "skip_zeros": False,
     "reuse": False,
+    "held": 0,
     "adds": None,
     "input_rows": None,
     "registers": False,

@@ -17,6 +17,9 @@ from bbnn.interface import PIXELS_PER_BEAT
 LUT_ROM_DEPTH = 64
 """A 6-input LUT holds one bit of so many code words; deeper memories go to block RAM."""
 
+CODE_BEAT = 64
+"""Bits of a beat of a stream of codes, whose last one is padded."""
+
 SKIP_GAIN = 4
 """How many times faster a crossbar that skips zeros can become before its neurons hold it up."""
 
@@ -94,14 +97,36 @@ def load_cycles(layer: Layer, chunk: int) -> int:
 def code_memories(layer: Layer) -> list[tuple[int, int]]:
     """Return the bits of a word and the words of each code memory.
 
-    One; or the first holds the highest bit of all codes and the second what is below it of the
-    sampled rows' codes, and a word of 0 for the others.
+    One, with the words of two column groups if the others' are elsewhere; or the first holds the
+    highest bit of all codes and the second what is below it of the sampled rows' codes, and a word
+    of 0 for the others.
     """
     lanes = layer.folding.lanes_in * layer.folding.lanes_out
     b, groups = layer.probability_bits, layer.column_groups
+    if layer.streamed:
+        return [(lanes * (b + 1), 2 * layer.row_groups)]
     if layer.sampled is None:
         return [(lanes * (b + 1), layer.row_groups * groups)]
     return [(lanes, layer.row_groups * groups), (lanes * b, layer.sampled_groups * groups + 1)]
+
+
+def code_cycles(layer: Layer) -> int:
+    """Return the cycles in which the codes of a layer come in once, if they are streamed.
+
+    A piece of a word a cycle: the bits that divide both a beat and a word.
+    """
+    word = layer.folding.lanes_in * layer.folding.lanes_out * (layer.probability_bits + 1)
+    return word * layer.row_groups * layer.column_groups // gcd(CODE_BEAT, word)
+
+
+def vectors_held(layer: Layer) -> int:
+    """Return the most vectors that pass by a column group's codes before the next one's come."""
+    return layer.folding.held * layer.positions
+
+
+def transposed(layer: Layer) -> bool:
+    """Whether outputs come column group by column group, of more than one vector."""
+    return layer.column_groups > 1 and vectors_held(layer) > 1
 
 
 def map_lines(window: Window) -> int:
@@ -222,6 +247,9 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
         passes = trains if index >= network.first_ensembling else 1
         held = 2**layer.probability_bits if network.ensemble.stratified else 1
         fillings = trains if network.ensemble.resample == "step" else -(-members // held)
+        # Every column group meets all vectors anew, and all members where several are held.
+        rounds = layer.column_groups if layer.streamed else 1
+        fillings *= rounds if layer.folding.held > 1 else 1
         if index == 0 and layer.window is not None:
             # Beats are cut into pieces that belong to one pixel.
             chunk = gcd(chunk, layer.window.channels)
@@ -229,9 +257,12 @@ def stage_cycles(network: Network, members: int) -> dict[str, int]:
         if layer.window is not None:
             together = layer.folding.lanes_in // layer.taps
             windows = window_cycles(layer.window, together, layer.drive.bits)
-            stages[f"{layer.name} windows"] = passes * windows
+            stages[f"{layer.name} windows"] = passes * rounds * windows
         stages[f"{layer.name} noise"] = fillings * filling_cycles(layer, network.lfsr_width)
         stages[f"{layer.name} crossbar"] = reading_cycles(layer, passes)
+        if layer.streamed:
+            fetches = 1 if layer.folding.held > 1 else passes
+            stages[f"{layer.name} codes"] = fetches * code_cycles(layer)
         if layer.adds is not None:
             stages[f"{layer.name} shortcut"] = passes * shortcut_cycles(network, index)
         chunk = neurons(layer)

@@ -1,38 +1,41 @@
 """What a network costs whose codes are more than the part holds, and come from memory instead.
 
-The contract is ``docs/streaming.md``. A layer is resident, as ever, or streamed: then the code
-words of one column group at a time are on the part, and of the next one, and all the vectors that
-are held pass by them. So a code word is fetched once for as many maps as are held, of several
-images and members. All figures are of this model; no hardware does it yet.
+A layer is resident, or streamed (docs/streaming.md): then the codes of one column group at a time
+are on the part, and of the next one, and all inputs that are held pass by them. So a code is
+fetched once for a member, or once for all members of an image. Cycles are those of `bbnn.schedule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bbnn.description import Layer, Network
-from bbnn.errors import require_int
-from bbnn.schedule import lines_held, stage_cycles
+from bbnn.errors import InputError, require_int
+from bbnn.schedule import (
+    CODE_BEAT,
+    code_memories,
+    lines_held,
+    stage_cycles,
+    transposed,
+)
 
-__all__ = ["BEAT", "Choice", "Plan", "choices", "plan"]
-
-BEAT = 8
-"""Bytes of a beat of the port; a layer's code words fill whole beats."""
+__all__ = ["Choice", "Plan", "choices", "fetched_bytes", "plan"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
     """One way for one layer.
 
-    maps : held while its codes pass by; 0 if it is resident. memory_bits : on the part, for codes,
-    inputs and noise. bytes_an_image : of codes, fetched. stages : cycles an image by stage.
+    held : inputs that pass by the codes of a column group; 0 if the layer is resident.
+    memory_bits : on the part, for codes, inputs, outputs and noise. bytes_an_image : of codes,
+    fetched. stages : cycles an image by stage.
     """
 
     layer: str
-    maps: int
+    held: int
     memory_bits: int
-    bytes_an_image: float
+    bytes_an_image: int
     stages: Mapping[str, int]
 
     @property
@@ -45,9 +48,11 @@ class Choice:
 class Plan:
     """A choice for every layer, and what an image then takes.
 
-    fetch_cycles : an image, of the port. compute_cycles : of the slowest stage, called `slowest`.
+    network : with these choices in it. compute_cycles : an image, of the slowest stage, called
+    `slowest`.
     """
 
+    network: Network
     choices: tuple[Choice, ...]
     bytes_a_cycle: float
     compute_cycles: int
@@ -59,7 +64,7 @@ class Plan:
         return sum(choice.memory_bits for choice in self.choices)
 
     @property
-    def bytes_an_image(self) -> float:
+    def bytes_an_image(self) -> int:
         """Bytes of codes that an image takes through the port."""
         return sum(choice.bytes_an_image for choice in self.choices)
 
@@ -79,85 +84,54 @@ class Plan:
         return "memory" if self.fetch_cycles >= self.compute_cycles else self.slowest
 
 
-def choices(network: Network, index: int, members: int, images: int) -> Iterator[Choice]:
-    """Yield the ways of layer `index`: resident, and streamed for 1, 2, 4 ... maps.
-
-    images : how many may be in the network at once. No more maps can be held than these and their
-    members are.
-    """
+def fetched_bytes(network: Network, index: int, members: int) -> int:
+    """Return the bytes of codes that layer `index` takes for one image of T = `members`."""
     layer = network.layers[index]
-    passes = members * network.steps if index >= network.first_ensembling else 1
-    stages = {
-        name.removeprefix(f"{layer.name} "): cycles
-        for name, cycles in stage_cycles(network, members).items()
-        if name.startswith(f"{layer.name} ")
-    }
-    bits, noise = _bits(layer), 2 * layer.noise_bits
-    held = 2 * layer.rows * bits
-    if layer.window is not None:
-        lines = lines_held(layer.window, replays=index == network.first_ensembling and passes > 1)
-        held += lines * layer.window.width * layer.window.channels * bits
-    yield Choice(
-        layer=layer.name,
-        maps=0,
-        memory_bits=_code_bits(layer) * layer.column_groups + held + noise,
-        bytes_an_image=0,
-        stages=stages,
-    )
-    # Every column group sees every window anew.
-    if "windows" in stages:
-        stages = {**stages, "windows": stages["windows"] * layer.column_groups}
-    of_map = layer.window
-    size = layer.rows if of_map is None else of_map.height * of_map.width * of_map.channels
-    fetched = -(-_code_bits(layer) * layer.column_groups // (8 * BEAT)) * BEAT
-    maps = 1
-    while maps <= images * passes:
-        times = -(-images * passes // maps)
+    if not layer.streamed:
+        return 0
+    ((word, _),) = code_memories(layer)
+    beats = -(-word * layer.row_groups * layer.column_groups // CODE_BEAT)
+    each = layer.folding.held == 1 and index >= network.first_ensembling
+    return beats * (CODE_BEAT // 8) * (members if each else 1)
+
+
+def choices(network: Network, index: int, members: int) -> Iterator[Choice]:
+    """Yield the ways of layer `index`: resident, streamed for each member, streamed for all."""
+    for held in dict.fromkeys((0, 1, members)):
+        try:
+            changed = _streamed(network, index, held)
+        except InputError:
+            # Of this layer, or in this network, it is not built.
+            continue
+        layer = changed.layers[index]
+        stages = stage_cycles(changed, members)
         yield Choice(
             layer=layer.name,
-            maps=maps,
-            memory_bits=2 * _code_bits(layer) + maps * (2 * size * bits + noise),
-            bytes_an_image=fetched * times / images,
-            stages=stages,
+            held=held,
+            memory_bits=_memory_bits(changed, index, members),
+            bytes_an_image=fetched_bytes(changed, index, members),
+            stages={
+                name.removeprefix(f"{layer.name} "): cycles
+                for name, cycles in stages.items()
+                if name.startswith(f"{layer.name} ")
+            },
         )
-        maps *= 2
 
 
-def plan(
-    network: Network, members: int, images: int, memory_bits: int, bytes_a_cycle: float
-) -> Plan | None:
+def plan(network: Network, members: int, memory_bits: int, bytes_a_cycle: float) -> Plan | None:
     """Return the choices that fetch little and fit into `memory_bits`; None if none do.
 
-    From the smallest memory on, what is slowest is relieved: the port, where most bytes are saved
-    for a bit of memory, or a stage that is slower for being streamed.
+    From the smallest memory on, what is slowest is relieved, as long as an image then takes less:
+    the port, where most bytes are saved for a bit of memory, or a stage that is slower for being
+    streamed.
     """
     require_int("members", members, 1, network.max_members)
-    require_int("images", images, 1, 1 << 16)
-    ways = [list(choices(network, index, members, images)) for index in range(len(network.layers))]
+    ways = [list(choices(network, index, members)) for index in range(len(network.layers))]
     chosen = [min(each, key=lambda way: (way.memory_bits, way.bytes_an_image)) for each in ways]
-    others = {
-        name: cycles
-        for name, cycles in stage_cycles(network, members).items()
-        if name.split(" ")[0] not in {layer.name for layer in network.layers}
-    }
-
-    def planned() -> Plan:
-        slowest = max(chosen, key=lambda way: way.cycles)
-        stages = {f"{way.layer} {name}": n for way in chosen for name, n in way.stages.items()}
-        stages |= others
-        name = max(stages, key=lambda name: stages[name])
-        assert stages[name] >= slowest.cycles
-        return Plan(
-            choices=tuple(chosen),
-            bytes_a_cycle=bytes_a_cycle,
-            compute_cycles=stages[name],
-            slowest=name,
-        )
-
-    if planned().memory_bits > memory_bits:
+    now = _planned(network, members, chosen, bytes_a_cycle)
+    if now.memory_bits > memory_bits:
         return None
     while True:
-        now = planned()
         left = memory_bits - now.memory_bits
         better = []
         for index, each in enumerate(ways):
@@ -169,18 +143,59 @@ def plan(
                     saved = have.cycles - way.cycles if have.cycles == now.compute_cycles else 0
                 if saved > 0 and more <= left:
                     better.append((saved / max(more, 1), index, way))
-        if not better:
+        for _, index, way in sorted(better, key=lambda each: -each[0]):
+            tried = [*chosen[:index], way, *chosen[index + 1 :]]
+            then = _planned(network, members, tried, bytes_a_cycle)
+            if (then.cycles, then.bytes_an_image) < (now.cycles, now.bytes_an_image):
+                chosen, now = tried, then
+                break
+        else:
             return now
-        _, index, way = max(better, key=lambda each: each[0])
-        chosen[index] = way
 
 
-def _bits(layer: Layer) -> int:
-    """Return the bits of an input element that wait before the crossbar."""
-    return layer.drive.bits + layer.masked
+def _planned(
+    network: Network, members: int, chosen: Sequence[Choice], bytes_a_cycle: float
+) -> Plan:
+    for index, way in enumerate(chosen):
+        network = _streamed(network, index, way.held)
+    stages = stage_cycles(network, members)
+    slowest = max(stages, key=lambda name: stages[name])
+    return Plan(
+        network=network,
+        choices=tuple(chosen),
+        bytes_a_cycle=bytes_a_cycle,
+        compute_cycles=stages[slowest],
+        slowest=slowest,
+    )
 
 
-def _code_bits(layer: Layer) -> int:
-    """Return the bits of the code words of one column group, padding included."""
-    lanes = layer.folding.lanes_in * layer.folding.lanes_out
-    return layer.row_groups * lanes * (layer.probability_bits + 1)
+def _streamed(network: Network, index: int, held: int) -> Network:
+    """Return `network` with so many inputs held in a layer; raise where that is not built."""
+    layers = list(network.layers)
+    layers[index] = replace(layers[index], folding=replace(layers[index].folding, held=held))
+    # No more members than there are places for.
+    ensemble = network.ensemble
+    if held > 1:
+        ensemble = replace(ensemble, members=min(held, ensemble.members))
+    return replace(network, layers=tuple(layers), ensemble=ensemble)
+
+
+def _memory_bits(network: Network, index: int, members: int) -> int:
+    """Return the bits on the part: codes, inputs before the crossbar, outputs, noise."""
+    layer = network.layers[index]
+    codes = sum(width * depth for width, depth in code_memories(layer))
+    bits = layer.drive.bits + layer.masked
+    first = index == network.first_ensembling
+    inputs = 2 * layer.rows * bits * (1 if first else max(1, layer.folding.held))
+    if layer.window is not None:
+        lines = lines_held(layer.window, replays=layer.streamed or (first and members > 1))
+        inputs += lines * layer.window.width * layer.window.channels * bits
+    return codes + inputs + _output_bits(layer) + 2 * layer.noise_bits
+
+
+def _output_bits(layer: Layer) -> int:
+    """Return the bits of outputs that wait until whole vectors can leave."""
+    if not transposed(layer):
+        return 0
+    height, width, channels = layer.output_shape
+    return 2 * layer.folding.held * height * width * channels * layer.largest.bit_length()

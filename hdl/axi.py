@@ -20,10 +20,18 @@ OKAY, SLVERR = 0b00, 0b10
 
 
 class Axi4Stream(wiring.Signature):
-    """AXI4-Stream, 32 bits, all bytes of a beat in use; seen from the sender."""
+    """AXI4-Stream, all bytes of a beat in use; seen from the sender.
 
-    def __init__(self) -> None:
-        super().__init__({"tdata": Out(32), "tvalid": Out(1), "tready": In(1), "tlast": Out(1)})
+    Parameters
+    ----------
+    data_bits : int
+    last : bool
+        Whether it has TLAST.
+    """
+
+    def __init__(self, data_bits: int = 32, *, last: bool = True) -> None:
+        tlast = {"tlast": Out(1)} if last else {}
+        super().__init__({"tdata": Out(data_bits), "tvalid": Out(1), "tready": In(1), **tlast})
 
 
 class Axi4Lite(wiring.Signature):

@@ -16,6 +16,7 @@ from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
+    from amaranth.hdl import Value
 
 __all__ = ["ColumnSums", "Columns"]
 
@@ -46,6 +47,8 @@ class Columns(wiring.Component):
 
     Where sums are reused, those of the rows that are not sampled are not offered but kept, as long
     as they would take to leave, and added to all sums of the others that follow.
+
+    Where codes are streamed, all vectors' sums of a column group come before those of the next.
 
     Parameters
     ----------
@@ -83,11 +86,14 @@ class Columns(wiring.Component):
         ends_group = Signal(init=chunks_of_group == 1 or chunks_of_vector == 1)
         ends_vector = Signal(init=chunks_of_vector == 1)
         chunk, place = Signal.like(self.o.p.chunk), Signal.like(in_group)
+        following = Mux(ends_vector, 0, self.o.p.chunk + 1)
+        if layer.streamed:
+            following = self._following(m, held, leaves & ends_group, ends_group)
         m.d.comb += [
             self.o.valid.eq(held_any),
             leaves.eq(self.o.valid & self.o.ready),
             self.i.ready.eq(~held_any | (leaves & ends_group)),
-            chunk.eq(Mux(ends_vector, 0, self.o.p.chunk + 1)),
+            chunk.eq(following),
             place.eq(Mux(ends_group, 0, in_group + 1)),
         ]
         constant = "driven" not in Sums(layer).members
@@ -118,6 +124,16 @@ class Columns(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [held.eq(self.i.payload), held_any.eq(1)]
         return m
+
+    def _following(self, m: Module, held: data.View, over: Value, ends_group: Value) -> Value:
+        """Return the chunk after this one: back to the group's first until it turns to the next."""
+        last = -(-self.layer.columns // neurons(self.layer)) - 1
+        first = Signal.like(self.o.p.chunk)
+        turned = Signal.like(self.o.p.chunk)
+        m.d.comb += turned.eq(Mux(self.o.p.chunk == last, 0, self.o.p.chunk + 1))
+        with m.If(over & held.turns):
+            m.d.sync += first.eq(turned)
+        return Mux(ends_group, Mux(held.turns, turned, first), self.o.p.chunk + 1)
 
     def _kept(self, m: Module, held: data.View, held_any: Signal, leaves: Signal) -> Any:
         """Keep the sums of the rows that are not sampled; return those of the chunk on its way."""

@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
-from bbnn.interface import ADDRESS_BITS, PIXELS_PER_BEAT
+from bbnn.interface import ADDRESS_BITS, PIXELS_PER_BEAT, code_port, streamed
+from bbnn.schedule import CODE_BEAT
 from hdl.axi import Axi4Lite, Axi4Stream
 from hdl.control import Control
 from hdl.data_path import DataPath
@@ -40,6 +41,9 @@ class Core(wiring.Component):
     s_axis : In(Axi4Stream)
         Images, ``ceil(pixels / 4)`` beats each. TLAST is optional and checked: it may come with an
         image's last beat alone.
+    s_axis_codes_NAME : In(Axi4Stream)
+        Codes of every layer NAME whose codes are streamed, 64 bits a beat, without TLAST:
+        ``hdl.codes.code_beats``, over and over, from the start whenever `run` is set.
     m_axis : Out(Axi4Stream)
         Result packets. A beat that is offered stays until it is taken, also when `run` is cleared.
     """
@@ -53,12 +57,14 @@ class Core(wiring.Component):
     def __init__(self, network: Network, array: Array = "lanes") -> None:
         self.network = network
         self.array: Array = array
+        codes = Axi4Stream(CODE_BEAT, last=False)
         super().__init__(
             {
                 "aclk": In(1),
                 "aresetn": In(1),
                 "s_axi": In(Axi4Lite(ADDRESS_BITS)),
                 "s_axis": In(Axi4Stream()),
+                **{code_port(name): In(codes) for name in streamed(network)},
                 "m_axis": Out(Axi4Stream()),
             }
         )
@@ -88,6 +94,14 @@ class Core(wiring.Component):
             m.d.comb += [data_path.rule.eq(control.rule), data_path.margin.eq(control.margin)]
         if self.network.output.registers:
             wiring.connect(m, data_path.constants, control.constants)
+
+        for name in streamed(self.network):
+            port, codes = getattr(self, code_port(name)), getattr(data_path, f"codes_{name}")
+            m.d.comb += [
+                codes.payload.eq(port.tdata),
+                codes.valid.eq(port.tvalid),
+                port.tready.eq(codes.ready & control.run),
+            ]
 
         # Images in.
         beats = -(-self.network.pixels // PIXELS_PER_BEAT)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from bbnn.description import Layer
-from bbnn.schedule import LUT_ROM_DEPTH, code_memories
+from bbnn.schedule import CODE_BEAT, LUT_ROM_DEPTH, code_memories, vectors_held
+from hdl.code_stream import CodeStream
+from hdl.codes import code_contents
 from hdl.lanes import Lanes
 from hdl.macro import Macro
 from hdl.popcount import column_counts
@@ -21,47 +23,7 @@ from hdl.widths import index_bits
 if TYPE_CHECKING:
     from amaranth.build import Platform
 
-__all__ = ["Crossbar", "Sums", "code_contents", "code_words"]
-
-
-def code_words(layer: Layer) -> list[int]:
-    """Return the code memory: a word per column group and row group, row groups inside.
-
-    Row s, code bit k, lane p is bit ``(s*(b + 1) + k) * lanes_out + p`` (``hdl.lanes``); rows and
-    columns beyond the layer's have code 0. Of a layer that samples only some rows, it holds the
-    highest bit of all codes, as if b were 0.
-    """
-    b = layer.probability_bits
-    planes = range(b + 1) if layer.sampled is None else range(b, b + 1)
-    return _words(layer, planes, layer.row_groups)
-
-
-def code_contents(layer: Layer) -> dict[str, list[int]]:
-    """Return what the code memories hold, by their names, as ``bbnn.schedule.code_memories``."""
-    codes = {"codes": code_words(layer)}
-    return codes if layer.sampled is None else {**codes, "fractions": fraction_words(layer)}
-
-
-def fraction_words(layer: Layer) -> list[int]:
-    """Return the b low bits of the sampled row groups' codes, in the same order; then a word of 0.
-
-    Rows that are not sampled find this word: their codes are 0 or 2**b.
-    """
-    return [*_words(layer, range(layer.probability_bits), layer.sampled_groups), 0]
-
-
-def _words(layer: Layer, planes: range, row_groups: int) -> list[int]:
-    """Return these bits of the codes of the first row groups."""
-    lanes_in, lanes_out = layer.folding.lanes_in, layer.folding.lanes_out
-    order = layer.row_order[: row_groups * lanes_in]
-    padded = np.zeros((len(order), layer.column_groups * lanes_out), np.uint16)
-    padded[order >= 0, : layer.columns] = layer.codes[order[order >= 0]]
-    bits = padded[..., None] >> np.array(planes, np.uint16) & 1
-    grouped = bits.reshape(row_groups, lanes_in, layer.column_groups, lanes_out, len(planes))
-    ordered = grouped.transpose(2, 0, 1, 4, 3).astype(np.uint8)
-    rows = ordered.reshape(layer.column_groups * row_groups, -1)
-    packed = np.packbits(rows, axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+__all__ = ["Crossbar", "Sums"]
 
 
 class Sums(data.StructLayout):
@@ -70,7 +32,8 @@ class Sums(data.StructLayout):
     With A = `agreeing[p]` (the weighted count of lanes at +1) and B = `driven` (the weighted count
     of driven rows; absent for signs that are not masked, where it is the number of rows),
     ``y = 2 * A - B``. Where sums are reused, y is of the rows that were read, and `certain` says
-    that these were the ones that are not sampled.
+    that these were the ones that are not sampled. Where codes are streamed, `turns` says that the
+    next sums are of the next column group.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -82,11 +45,16 @@ class Sums(data.StructLayout):
             fields["driven"] = unsigned(width)
         if layer.folding.reuse:
             fields["certain"] = 1
+        if layer.streamed:
+            fields["turns"] = 1
         super().__init__(fields)  # type: ignore[arg-type]
 
 
 class Crossbar(wiring.Component):
     """Walk through column groups, in each through planes, in each through row groups.
+
+    Where codes are streamed, a column group is met by all vectors that are held before the next one
+    comes: column groups, vectors, planes, row groups.
 
     Of row groups all are read, or only the live ones (``hdl.walk``); where sums are reused, those
     with sampled rows, or the others.
@@ -111,7 +79,12 @@ class Crossbar(wiring.Component):
     valid : In(1)
         Vector and noise are there; stays until `done`.
     done : Out(1)
-        The last address of a vector goes out in this cycle.
+        The last address of a vector goes out in this cycle; where codes are streamed, the last for
+        this column group.
+    codes : In(stream.Signature(64))
+        As in ``hdl.code_stream.CodeStream``.
+    vectors : In
+        How many are held, at least 1; constant. Both absent unless codes are streamed.
     enable : Out(1)
         The memories answer in the next cycle.
     plane : Out(range(planes))
@@ -139,6 +112,8 @@ class Crossbar(wiring.Component):
     plane: Signal
     live: Signal
     certain: Signal
+    codes: stream.Interface
+    vectors: Signal
     vector_address: Signal
     row_group: Signal
     column_group: Signal
@@ -156,6 +131,10 @@ class Crossbar(wiring.Component):
         masked = {"driven": In(lanes_in)} if layer.masked else {}
         live = {"live": In(layer.row_groups)} if layer.folding.skip_zeros else {}
         certain = {"certain": In(1)} if layer.folding.reuse else {}
+        streamed = {
+            "codes": In(stream.Signature(CODE_BEAT)),
+            "vectors": In(bits_for(vectors_held(layer))),
+        }
         noise = {}
         if layer.noise is not None and self.sampled_bits:
             noise = {
@@ -170,6 +149,7 @@ class Crossbar(wiring.Component):
                 "plane": Out(index_bits(layer.drive.bits)),
                 **live,
                 **certain,
+                **(streamed if layer.streamed else {}),
                 "vector_address": Out(index_bits(layer.drive.bits * layer.row_groups)),
                 "row_group": Out(index_bits(layer.row_groups)),
                 "column_group": Out(index_bits(layer.column_groups)),
@@ -199,6 +179,8 @@ class Crossbar(wiring.Component):
         )
         last_plane = Signal()
         last_column_group = Signal()
+        ends_group = wants & walk.last & last_plane
+        turns = self._last_vector(m, ends_group & moves) if layer.streamed else None
         m.d.comb += [
             self.enable.eq(moves),
             walk.go.eq(issues),
@@ -207,7 +189,7 @@ class Crossbar(wiring.Component):
             last_plane.eq(self.plane == layer.drive.bits - 1),
             last_column_group.eq(self.column_group == layer.column_groups - 1),
             issues.eq(wants & moves),
-            self.done.eq((wants & walk.last & last_plane & last_column_group) & moves),
+            self.done.eq((ends_group if layer.streamed else ends_group & last_column_group) & moves),
         ]
         if layer.folding.skip_zeros:
             m.d.comb += walk.live.eq(self.live)
@@ -219,17 +201,15 @@ class Crossbar(wiring.Component):
                 plane_base.eq(plane_base + layer.row_groups),
             ]
             with m.If(last_plane):
-                m.d.sync += [
-                    self.plane.eq(0),
-                    plane_base.eq(0),
-                    self.column_group.eq(self.column_group + 1),
-                    code_base.eq(code_base + layer.row_groups),
-                ]
-                with m.If(last_column_group):
-                    m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
+                m.d.sync += [self.plane.eq(0), plane_base.eq(0)]
+                with nullcontext() if turns is None else m.If(turns):
+                    m.d.sync += self.column_group.eq(self.column_group + 1)
+                    m.d.sync += code_base.eq(code_base + layer.row_groups)
+                    with m.If(last_column_group):
+                        m.d.sync += [self.column_group.eq(0), code_base.eq(0)]
         if layer.folding.skip_zeros or layer.folding.reuse:
             m.d.comb += code_address.eq(code_base + walk.row_group)
-        else:
+        elif not layer.streamed:
             # A register: the sum and the memory's many address lines in one cycle are a long path.
             with m.If(issues):
                 m.d.sync += code_address.eq(code_address + 1)
@@ -240,7 +220,21 @@ class Crossbar(wiring.Component):
 
         # Codes, or a macro's weights, and marks arrive together with the drive and the noise.
         read_marks = Signal(_Marks(layer))
-        if self.macro_vectors is None:
+        if turns is not None:
+            m.submodules.code_stream = codes = CodeStream(
+                word=code_memories(layer)[0][0],
+                row_groups=layer.row_groups,
+                column_groups=layer.column_groups,
+            )
+            wiring.connect(m, wiring.flipped(self.codes), codes.i)
+            m.d.comb += [
+                codes.row_group.eq(self.row_group),
+                codes.enable.eq(moves),
+                codes.swap.eq(self.done & turns),
+                wants.eq(self.valid & codes.ready),
+            ]
+            words: Value = codes.data
+        elif self.macro_vectors is None:
             m.d.comb += wants.eq(self.valid)
             ends_group = issues & walk.last & last_plane
             words = self._read_codes(m, moves, code_address, ends_group, last_column_group)
@@ -263,6 +257,8 @@ class Crossbar(wiring.Component):
             ]
             if layer.folding.reuse:
                 m.d.sync += read_marks.certain.eq(self.certain)
+            if turns is not None:
+                m.d.sync += read_marks.turns.eq(turns)
 
         # Lanes.
         m.submodules.lanes = lanes = Lanes(
@@ -303,6 +299,8 @@ class Crossbar(wiring.Component):
             m.d.sync += [self.o.valid.eq(marks.valid & marks.ends)]
             if layer.folding.reuse:
                 m.d.sync += self.o.p.certain.eq(marks.certain)
+            if turns is not None:
+                m.d.sync += self.o.p.turns.eq(marks.turns)
         for count, total in counted:
             addend = Signal.like(count)
             before = Signal.like(total)
@@ -312,6 +310,15 @@ class Crossbar(wiring.Component):
                 with m.If(marks.valid):
                     m.d.sync += total.eq(addend + before)
         return m
+
+    def _last_vector(self, m: Module, ends_group: Value) -> Value:
+        """Say whether the vector that is read is the last one that is held."""
+        vector = Signal.like(self.vectors)
+        last = Signal()
+        m.d.comb += last.eq(vector == self.vectors - 1)
+        with m.If(ends_group):
+            m.d.sync += vector.eq(Mux(last, 0, vector + 1))
+        return last
 
     def _read_codes(
         self, m: Module, moves: Signal, address: Signal, ends_group: Value, ends_vector: Value
@@ -357,5 +364,6 @@ class _Marks(data.StructLayout):
     """What a cycle's counts mean to the accumulators."""
 
     def __init__(self, layer: Layer) -> None:
-        certain = {"certain": 1} if layer.folding.reuse else {}
-        super().__init__({"valid": 1, "clears": 1, "doubles": 1, "ends": 1, **certain})
+        fields = ["valid", "clears", "doubles", "ends"]
+        fields += ["certain"] * layer.folding.reuse + ["turns"] * layer.streamed
+        super().__init__(dict.fromkeys(fields, 1))

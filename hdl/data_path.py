@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
-from bbnn.schedule import neurons, shortcut_depth, shortcut_source, stream_bits
+from bbnn.schedule import CODE_BEAT, neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.correction import Constants
 from hdl.ensemble import Beat, Ensemble
 from hdl.layer import LayerCore
@@ -47,6 +47,8 @@ class DataPath(wiring.Component):
         As in ``hdl.control.Control``; absent without early exit.
     constants : Out(Constants(layer, steps))
         As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
+    codes_NAME : In(stream.Signature(64))
+        Of every layer NAME whose codes are streamed, as in ``hdl.code_stream.CodeStream``.
     random : Out(32)
         The next bits of the stream under test; one cycle after `random_taken` the ones after these.
     """
@@ -80,6 +82,11 @@ class DataPath(wiring.Component):
                 "random": Out(32),
                 **({"rule": In(2), "margin": In(32)} if network.ensemble.early_exit else {}),
                 **(constants if network.output.registers else {}),
+                **{
+                    f"codes_{layer.name}": In(stream.Signature(CODE_BEAT))
+                    for layer in network.layers
+                    if layer.streamed
+                },
             }
         )
 
@@ -119,6 +126,11 @@ class DataPath(wiring.Component):
                 m.d.comb += [block.flush.eq(flush), issued.eq(block.issued)]
             if layer.noise is not None:
                 random.append(block)
+            elif block.holds:
+                m.d.comb += block.members.eq(self.members)
+            if layer.streamed:
+                codes = getattr(self, f"codes_{layer.name}")
+                wiring.connect(m, wiring.flipped(codes), block.codes)
             if block.corrected:
                 wiring.connect(m, block.constants, wiring.flipped(self.constants))
             if block.banked:

@@ -51,12 +51,17 @@ class Feed(wiring.Component):
     sift : Sift or None
         What lets through those that are connected, if not all are.
 
+    Where codes are streamed, all inputs that are held are read anew for each column group. If they
+    are those of all members, they are the same for all in the first ensembling layer.
+
     Members
     -------
     i : In(stream.Signature(chunk * element bits))
     passes : In(16)
         How often the input is read in every step; 1 unless it is replayed. Where sums are reused,
         it is read once more.
+    members : In(16)
+        T; absent unless the inputs of all members are held.
     valid, done, enable, address
         As in ``hdl.replay.ReplayBuffer``.
     drive : Out(lanes_in)
@@ -76,6 +81,7 @@ class Feed(wiring.Component):
 
     i: stream.Interface
     passes: Signal
+    members: Signal
     valid: Signal
     done: Signal
     enable: Signal
@@ -108,12 +114,14 @@ class Feed(wiring.Component):
         self.sift = sift
         self.element_bits = 8 if pixels else layer.drive.bits
         lanes = layer.folding.lanes_in
+        self.holds = layer.folding.held > 1 and not replays
         self.tells = layer.folding.skip_zeros and layer.drive.kind == "unsigned"
         asked = {"plane": In(index_bits(layer.drive.bits)), "live": Out(layer.row_groups)}
         super().__init__(
             {
                 "i": In(stream.Signature(chunk * self.element_bits)),
                 "passes": In(16),
+                **({"members": In(16)} if self.holds else {}),
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
@@ -133,7 +141,8 @@ class Feed(wiring.Component):
         carries_masks = window is not None and layer.masked
         pad = 1 if layer.drive.kind == "sign" and not carries_masks else 0
         # One more where sums are reused: those of the certain rows come before all members'.
-        pass_bits = bits_for(MAX_MEMBERS * self.steps + layer.folding.reuse)
+        rounds = layer.column_groups if layer.streamed else 1
+        pass_bits = bits_for(rounds * MAX_MEMBERS * self.steps + layer.folding.reuse)
         word = lanes * (2 if carries_masks else 1)
         replay = ReplayBuffer(
             element_bits=layer.drive.bits,
@@ -145,12 +154,17 @@ class Feed(wiring.Component):
             tells=self.tells,
             first=layer.sampled if layer.sorts else None,
             exits=self.exits and window is None,
+            vectors=layer.folding.held if self.holds else 1,
         )
         m.submodules.replay = replay if window is None else self._flushed(replay)
         m.submodules.slack = slack = fifo.SyncFIFO(width=len(self.i.payload), depth=2)
         wiring.connect(m, wiring.flipped(self.i), slack.w_stream)  # type: ignore[arg-type]
         passes = Signal(pass_bits)
         reads = times(self.passes, self.steps) if self.replays else self.passes
+        if layer.streamed:
+            reads = times(reads, rounds)
+        if self.holds:
+            m.d.comb += replay.count.eq(self.members)
         m.d.comb += [
             passes.eq(reads + 1 if layer.folding.reuse else reads),
             self.valid.eq(replay.valid),
@@ -195,6 +209,7 @@ class Feed(wiring.Component):
     ) -> None:
         """Cut windows out of maps."""
         layer, chunk, bits = self.layer, self.chunk, self.element_bits
+        replays = self.replays or layer.streamed
         if self.pixels and layer.window:
             m.submodules.pixels = pixels = Repack(
                 element_bits=bits,
@@ -211,13 +226,13 @@ class Feed(wiring.Component):
             together=layer.folding.lanes_in // window.taps,
             pad=replay.pad,
             masked=layer.masked,
-            replays=self.replays,
+            replays=replays,
             exits=self.exits,
             pass_bits=len(passes),
         )
         wiring.connect(m, source, lines.i)
         m.d.comb += replay.passes.eq(1)
-        if self.replays:
+        if replays:
             m.d.comb += lines.passes.eq(passes)
         if self.exits:
             m.d.comb += [lines.flush.eq(self.flush), self.issued.eq(lines.issued)]

@@ -11,12 +11,12 @@ from typing import Any
 
 from bbnn.description import Network
 from bbnn.errors import InputError, require
-from bbnn.interface import as_json
+from bbnn.interface import as_json, code_port, streamed
 from bbnn.interface_document import markdown
 from bbnn.model_file import digest
-from bbnn.schedule import code_memories, member_cycles, neurons, pass_cycles
+from bbnn.schedule import CODE_BEAT, code_memories, member_cycles, neurons, pass_cycles
+from hdl.codes import code_beats, code_contents
 from hdl.core import Core
-from hdl.crossbar import code_contents
 from hdl.macro import Array, macro_text, require_macros
 from hdl.verilog import verilog_of
 
@@ -31,18 +31,20 @@ def verilog_text(network: Network, array: Array = "lanes") -> str:
     array : with "macro" sampled layers have a black box in place of codes and noise planes, and its
     model for simulators is in the file.
 
-    Raise `InputError` for convolutions that are split over several crossbars, and for a network of
-    which no layer is sampled if it is to have macros.
+    Raise `InputError` for convolutions that are split over several crossbars; and for a network of
+    which no layer is sampled, or codes are streamed, if it is to have macros.
     """
     for index, layer in enumerate(network.layers):
         mapping = layer.window.mapping if layer.window else "tall"
         where = f"layers[{index}].window.mapping ({layer.name})"
         require(mapping == "tall", where, '"tall" in hardware', mapping)
+        held, where = layer.folding.held, f"layers[{index}].folding.held ({layer.name})"
+        require(array == "lanes" or not held, where, "0 with macros", held)
     if array == "macro":
         require_macros(network)
     core = Core(network, array)
     ports: dict[str, Any] = {"aclk": (core.aclk, None), "aresetn": (core.aresetn, None)}
-    for name in PORTS:
+    for name in (*PORTS, *map(code_port, streamed(network))):
         bus = getattr(core, name)
         for member in bus.signature.members:
             ports[f"{name}_{member}"] = (getattr(bus, member), None)
@@ -56,7 +58,8 @@ def generate(network: Network, folder: Path, array: Array = "lanes") -> Path:
     """Write the core of `network` to `folder`; return the path of its Verilog file.
 
     Beside ``NAME.v`` there are ``memory/LAYER_codes.hex``, the code memories as the Verilog holds
-    them, a word a line, with ``memory/LAYER_fractions.hex`` where only some rows are sampled,
+    them, a word a line, with ``memory/LAYER_fractions.hex`` where only some rows are sampled; of a
+    layer whose codes are streamed the beats of its stream, a beat a line;
     ``interface.md`` and ``manifest.json``. Each file appears whole or not at all, and not again if
     it would be the same. array : as for `verilog_text`; layers that are macros have no codes, which
     are programmed into their cells.
@@ -64,6 +67,11 @@ def generate(network: Network, folder: Path, array: Array = "lanes") -> Path:
     files = {f"{network.name}.v": verilog_text(network, array)}
     for layer in network.layers:
         if array == "macro" and layer.probability_bits:
+            continue
+        if layer.streamed:
+            files[f"memory/{layer.name}_codes.hex"] = "".join(
+                f"{beat:0{CODE_BEAT // 4}x}\n" for beat in code_beats(layer)
+            )
             continue
         contents = code_contents(layer).items()
         for (name, words), (width, _) in zip(contents, code_memories(layer), strict=True):
@@ -127,6 +135,7 @@ def _manifest(network: Network, hashes: dict[str, str], array: Array) -> dict[st
                 "cycles": layer.positions * pass_cycles(layer),
                 "sampled_rows": layer.sampled_rows if layer.probability_bits else 0,
                 "reuse": layer.folding.reuse,
+                **({"held": layer.folding.held} if layer.streamed else {}),
                 "window": layer.window and asdict(layer.window),
                 "pool": layer.pool and asdict(layer.pool),
                 "dropout": layer.dropout and asdict(layer.dropout),

@@ -19,6 +19,7 @@ from hdl.neuron import LogitNeuron, ThresholdNeurons, neuron_block
 from hdl.noise_plane import NoisePlane
 from hdl.pool import Pooling
 from hdl.sift import Sift
+from hdl.transpose import Transpose
 from hdl.widths import index_bits, times, train_bits
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ __all__ = ["LayerCore"]
 class LayerCore(wiring.Component):
     """Take vectors or maps in chunks, run each `passes` times, give the neurons' outputs.
 
-    An idle dense layer whose noise is drawn gives its first output ``load_cycles +
-    crossbar_cycles + 6`` cycles (``bbnn.schedule``) and its neurons' latency after a vector was
-    offered. Six: the queue, the word on its way into the buffer, the crossbar's four and the
-    column register, less the cycle that the last address shares with the sum.
+    An idle dense layer whose noise is drawn, and whose codes are all here, gives its first output
+    ``load_cycles + crossbar_cycles + 6`` cycles (``bbnn.schedule``) and its neurons' latency after
+    a vector was offered. Six: the queue, the word on its way into the buffer, the crossbar's four
+    and the column register, less the cycle that the last address shares with the sum.
 
     Parameters
     ----------
@@ -58,15 +59,17 @@ class LayerCore(wiring.Component):
         How often each vector or map is run in every step: T in the first ensembling layer, 1 in the
         others.
     members : In(16)
-        T.
+        T. Absent where nothing is random and no inputs of all members are held.
     seed : In(lfsr_width)
-        Absent where nothing is random, like `members`.
+        Absent where nothing is random.
     dropped : In(stream.Signature(1))
         Whether a member reads the second bank of thresholds. Absent without one.
     flush : In(1)
         Forget everything but what waits for its turn behind the input that is being read.
     issued : Out(1)
         As in ``hdl.feed.Feed``; both absent unless it exits.
+    codes : In(stream.Signature(64))
+        As in ``hdl.code_stream.CodeStream``; absent unless codes are streamed.
     constants : Out(Constants(layer, steps))
         As in ``hdl.logits.LogitNeuron``, and like it absent unless they are registers.
     """
@@ -79,6 +82,7 @@ class LayerCore(wiring.Component):
     test: Signal
     take: Signal
     bits: Signal
+    codes: stream.Interface
     dropped: stream.Interface
     constants: Any
     flush: Signal
@@ -119,14 +123,17 @@ class LayerCore(wiring.Component):
         source = self._pooling or self._neurons
         self.banked = isinstance(layer.neuron, Threshold) and layer.neuron.dropped is not None
         self.corrected = isinstance(layer.neuron, Logits) and layer.neuron.registers
-        noise = {"members": In(16), "seed": In(lfsr_width), "test": In(1), "take": In(1)}
+        self.holds = layer.folding.held > 1
+        noise = {"seed": In(lfsr_width), "test": In(1), "take": In(1)}
         noise["bits"] = Out(schedule.noise_step(layer, lfsr_width))
         super().__init__(
             {
                 "i": In(stream.Signature(len(self._feed.i.payload))),
                 "o": Out(source.o.signature),
                 "passes": In(16),
+                **({"members": In(16)} if layer.noise or self.holds else {}),
                 **(noise if layer.noise else {}),
+                **({"codes": In(stream.Signature(schedule.CODE_BEAT))} if layer.streamed else {}),
                 **({"dropped": In(stream.Signature(1))} if self.banked else {}),
                 **({"flush": In(1), "issued": Out(1)} if exits else {}),
                 **({"constants": Out(Constants(layer, steps))} if self.corrected else {}),
@@ -152,12 +159,14 @@ class LayerCore(wiring.Component):
         if self.corrected:
             assert isinstance(neurons, LogitNeuron)
             wiring.connect(m, neurons.constants, wiring.flipped(self.constants))
-        if self._pooling is None:
-            wiring.connect(m, neurons.o, wiring.flipped(self.o))
-        else:
+        source: Any = neurons
+        if self._pooling is not None:
             m.submodules.pool = self._flushed(self._pooling)
             wiring.connect(m, neurons.o, self._pooling.i)
-            wiring.connect(m, self._pooling.o, wiring.flipped(self.o))
+            source = self._pooling
+        if layer.streamed:
+            source = self._add_stream(m, crossbar, source)
+        wiring.connect(m, source.o, wiring.flipped(self.o))
         m.d.comb += [
             feed.passes.eq(self.passes),
             feed.done.eq(crossbar.done),
@@ -183,6 +192,8 @@ class LayerCore(wiring.Component):
         """Let the crossbar wait for the noise plane and read it; keep dropped maps from driving."""
         layer, feed = self.layer, self._feed
         each_step = self._each_step
+        # A member reads an input once, or for each column group before the next member does.
+        vectors *= layer.column_groups if layer.folding.held == 1 else 1
         # Certain rows are read without noise.
         certain = feed.certain if layer.folding.reuse else 0
         noise = NoisePlane(
@@ -218,6 +229,25 @@ class LayerCore(wiring.Component):
                 m.d.comb += crossbar.drive.eq(feed.drive & kept)
             if layer.folding.skip_zeros:
                 m.d.comb += crossbar.live.eq(noise.live & (feed.live if feed.tells else ~0))
+
+    def _add_stream(self, m: Module, crossbar: Crossbar, source: Any) -> Any:
+        """Let codes in, and return what has the outputs vector by vector."""
+        layer, height, width, _ = self.layer, *self.layer.output_shape
+        wiring.connect(m, wiring.flipped(self.codes), crossbar.codes)
+        m.d.comb += crossbar.vectors.eq(self.members if self.holds else layer.positions)
+        if self.holds and self._feed.holds:
+            m.d.comb += self._feed.members.eq(self.members)
+        if not schedule.transposed(layer):
+            return source
+        m.submodules.transpose = transpose = Transpose(
+            width=len(source.o.payload),
+            chunks=layer.folding.lanes_out // schedule.neurons(layer),
+            column_groups=layer.column_groups,
+            vectors=layer.folding.held * height * width,
+        )
+        wiring.connect(m, source.o, transpose.i)
+        m.d.comb += transpose.count.eq(self.members if self.holds else height * width)
+        return transpose
 
     def _choose_bank(self, m: Module, sums: stream.Interface) -> None:
         """Hold a member's sums back until its bank of thresholds is decided."""
@@ -257,5 +287,6 @@ def pooling(layer: Layer) -> Pooling | None:
         chunk=schedule.neurons(layer),
         height=height,
         width=width,
-        channels=channels,
+        # Of streamed codes, a map of every column group comes.
+        channels=layer.folding.lanes_out if layer.streamed else channels,
     )

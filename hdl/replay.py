@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from bbnn.description.checks import Integers
 from hdl.repack import Repack
@@ -15,6 +17,7 @@ from hdl.widths import index_bits
 
 if TYPE_CHECKING:
     from amaranth.build import Platform
+    from amaranth.hdl import Value
 
 __all__ = ["ReplayBuffer"]
 
@@ -29,6 +32,9 @@ class ReplayBuffer(wiring.Component):
     Filling takes ``length / piece`` cycles for the pieces (`hdl.repack`) and, for each word, one
     more for every plane but the first, in which nothing is taken. The first word is written one
     cycle after its last piece came.
+
+    With `vectors` there is room for two sets of so many. A set is offered when it is whole, vector
+    after vector, and one pass of it is over with its last vector.
 
     Parameters
     ----------
@@ -47,16 +53,20 @@ class ReplayBuffer(wiring.Component):
         takes `word` cycles a word then.
     exits : bool
         Whether a vector may be given up before its last pass.
+    vectors : int
+        The most vectors of a set.
 
     Members
     -------
     i : In(stream.Signature(chunk * element_bits))
     passes : In(pass_bits)
         How often a vector is read, at least 1; constant while vectors are in the buffer.
+    count : In(range(vectors + 1))
+        Vectors of a set, at least 1; constant. Absent where there is one.
     valid : Out(1)
         A whole vector can be read.
     done : In(1)
-        The reader asks for its last word in this cycle: one pass is over.
+        The reader asks for its last word in this cycle: one pass of the vector is over.
     enable : In(1)
         Read in this cycle; otherwise `word_data` stays.
     first_pass : Out(1)
@@ -75,6 +85,7 @@ class ReplayBuffer(wiring.Component):
 
     i: stream.Interface
     passes: Signal
+    count: Signal
     valid: Signal
     done: Signal
     enable: Signal
@@ -98,6 +109,7 @@ class ReplayBuffer(wiring.Component):
         tells: bool = False,
         first: Integers | None = None,
         exits: bool = False,
+        vectors: int = 1,
     ) -> None:
         self.element_bits = element_bits
         self.chunk = chunk
@@ -105,6 +117,7 @@ class ReplayBuffer(wiring.Component):
         self.word = word
         self.pad = pad
         self.tells = tells
+        self.vectors = vectors
         self._gather: Repack | Sorter
         if first is None:
             self._gather = Repack(
@@ -123,6 +136,7 @@ class ReplayBuffer(wiring.Component):
             {
                 "i": In(stream.Signature(chunk * element_bits)),
                 "passes": In(pass_bits),
+                **({"count": In(bits_for(vectors))} if vectors > 1 else {}),
                 "valid": Out(1),
                 "done": In(1),
                 "enable": In(1),
@@ -139,8 +153,9 @@ class ReplayBuffer(wiring.Component):
         m.submodules.repack = repack = self._gather
         wiring.connect(m, wiring.flipped(self.i), repack.i)
 
+        places = index_bits(self.vectors * self.words)
         m.submodules.memory = store = memory.Memory(
-            shape=self.word, depth=2 ** (len(self.address) + 1), init=[]
+            shape=self.word, depth=2 ** (places + 1), init=[]
         )
         write, read = store.write_port(), store.read_port()
 
@@ -159,12 +174,14 @@ class ReplayBuffer(wiring.Component):
         place = write_address
         if isinstance(self._gather, Sorter):
             place = (write_address + self._gather.target)[: len(place)]
+        ends_vector = repack.o.ready & (group == self.groups - 1)
+        write_place, ends_set = self._in_set(m, place, ends_vector)
         planes = [
             Cat(repack.o.payload[i * self.element_bits + bit] for i in range(self.word))
             for bit in reversed(range(self.element_bits))
         ]
         m.d.comb += [
-            write.addr.eq(Cat(place, write_half)),
+            write.addr.eq(Cat(write_place, write_half)),
             write.en.eq(repack.o.valid & ~full.bit_select(write_half, 1)),
             repack.o.ready.eq(write.en & (plane == self.element_bits - 1)),
         ]
@@ -178,8 +195,10 @@ class ReplayBuffer(wiring.Component):
             m.d.sync += [plane.eq(0), group.eq(group + 1)]
             m.d.sync += write_address.eq(0 if sorts else group + 1)
             with m.If(group == self.groups - 1):
-                m.d.sync += [group.eq(0), write_address.eq(0), write_half.eq(~write_half)]
-                m.d.sync += full.bit_select(write_half, 1).eq(1)
+                m.d.sync += [group.eq(0), write_address.eq(0)]
+                with nullcontext() if self.vectors == 1 else m.If(ends_set):
+                    m.d.sync += write_half.eq(~write_half)
+                    m.d.sync += full.bit_select(write_half, 1).eq(1)
 
         if self.tells:
             # A bit a word, beside the memory, since those of a plane are looked at together.
@@ -188,21 +207,36 @@ class ReplayBuffer(wiring.Component):
                 m.d.sync += lives[write_half][plane].bit_select(group, 1).eq(write.data.any())
             m.d.comb += self.live.eq(lives[read_half][self.plane])
 
+        read_place, ends_pass = self._in_set(m, self.address, self.done)
         m.d.comb += [
-            read.addr.eq(Cat(self.address, read_half)),
+            read.addr.eq(Cat(read_place, read_half)),
             read.en.eq(self.enable),
             self.word_data.eq(read.data),
         ]
         passed = Signal.like(self.passes)
         m.d.comb += self.first_pass.eq(passed == 0)
         issued = Signal()
-        m.d.comb += issued.eq(self.done & (passed == self.passes - 1))
+        m.d.comb += issued.eq(ends_pass & (passed == self.passes - 1))
         over = issued | self.flush if self.exits else issued
         if self.exits:
             m.d.comb += self.issued.eq(issued)
-        with m.If(self.done):
+        with m.If(ends_pass):
             m.d.sync += passed.eq(passed + 1)
         with m.If(over):
             m.d.sync += [passed.eq(0), read_half.eq(~read_half)]
             m.d.sync += full.bit_select(read_half, 1).eq(0)
         return m
+
+    def _in_set(self, m: Module, place: Value, ends_vector: Value) -> tuple[Value, Value]:
+        """Return a vector's `place` in its set, and whether the set's last vector ends."""
+        if self.vectors == 1:
+            return place, ends_vector
+        places = index_bits(self.vectors * self.words)
+        first = Signal(places)
+        vector = Signal(index_bits(self.vectors))
+        last = Signal()
+        m.d.comb += last.eq(vector == self.count - 1)
+        with m.If(ends_vector):
+            m.d.sync += first.eq(Mux(last, 0, first + self.words))
+            m.d.sync += vector.eq(Mux(last, 0, vector + 1))
+        return (first + place)[:places], ends_vector & last

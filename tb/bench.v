@@ -70,6 +70,10 @@ module bench;
       .packets(packets)
   );
 
+  // Sources of the codes of layers that have a port for them (tb/build.py).
+  `include "codes.vh"
+  `CODE_SOURCES
+
   wire [11:0] awaddr, araddr;
   wire [31:0] wdata, rdata;
   wire [3:0] wstrb;
@@ -137,6 +141,7 @@ module bench;
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
       .m_axis_tlast(m_axis_tlast)
+      `CODE_PORTS
   );
 
   wire takes = s_axis_tvalid && s_axis_tready;

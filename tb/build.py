@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -82,9 +83,14 @@ class Verilator(CocotbVerilator):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """A compiled bench. folder : where it lies. waves : whether it can record them."""
+    """A compiled bench.
+
+    folder : where it lies. codes : the folder of the codes that are streamed, if any are. waves :
+    whether it can record them.
+    """
 
     folder: Path
+    codes: Path
     simulator: Simulator
     waves: bool = False
 
@@ -116,7 +122,12 @@ def build(
     content += [version("cocotb"), version(TOOLS[simulator][1])]
     content += [path.read_text() for path in (verilog, *SOURCES, Path(__file__))]
     digest = hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
-    made = Build(folder=folder / f"{simulator}-{digest}", simulator=simulator, waves=waves)
+    made = Build(
+        folder=folder / f"{simulator}-{digest}",
+        codes=verilog.absolute().parent / "memory",
+        simulator=simulator,
+        waves=waves,
+    )
     if made.folder.is_dir():
         return made
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +137,7 @@ def build(
         if isinstance(runner, Verilator):
             runner.level = level
         (beside / "probes.vh").write_text(probes)
+        (beside / "codes.vh").write_text(_code_sources(verilog))
         _compile(runner, design, verilog, beside, made, probes)
         for path in beside.iterdir():
             if path.name not in KEPT:
@@ -136,6 +148,26 @@ def build(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return made
+
+
+def _code_sources(verilog: Path) -> str:
+    """Return the macros of `bench.v` for the codes of layers that have a port for them."""
+    ports = re.findall(r"^ *input \[63:0\] (s_axis_codes_(\w+))_tdata;", verilog.read_text(), re.M)
+    sources, connections = [], []
+    for number, (port, layer) in enumerate(dict.fromkeys(ports)):
+        for width, end in (("[63:0] ", "tdata"), ("", "tvalid"), ("", "tready")):
+            sources.append(f"wire {width}{port}_{end};")
+            connections.append(f", .{port}_{end}({port}_{end})")
+        stalls = f"stalls_{port}"
+        sources.append(
+            f"wire [3:0] {stalls};"
+            f" stalls {stalls}_source (.clk(clk), .seed(seed + {number + 1}), .rate(rate),"
+            f" .stall({stalls}));"
+            f' code_source #(.NAME("{layer}")) source_{port} (.clk(clk), .go(go),'
+            f" .stall({stalls}[0]), .tdata({port}_tdata), .tvalid({port}_tvalid),"
+            f" .tready({port}_tready));"
+        )
+    return f"`define CODE_SOURCES {' '.join(sources)}\n`define CODE_PORTS {' '.join(connections)}\n"
 
 
 def _compile(

@@ -73,7 +73,7 @@ def play(
     task = {**job(network, setup, len(records)), "result": str(result)}
     (folder / "job.json").write_text(json.dumps(task, indent=2))
     length = packet_words(network, setup)
-    given = [f"+input={folder / 'input.bin'}", f"+output={output}"]
+    given = [f"+input={folder / 'input.bin'}", f"+output={output}", f"+codes={build.codes}"]
     try:
         run(build, folder, [*given, *plusargs(network, setup, len(records)), *more])
     except SimulationError as error:

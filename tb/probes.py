@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import Logits, Network, output_drive
-from bbnn.schedule import neurons
+from bbnn.schedule import neurons, transposed
 
 DATA_PATH = "dut.data_path"
 """Where the layers' instances, named like the layers, are in the design.
 
-Of each, "pool" is the last part, or "neurons" where nothing is pooled. Outputs of another layer are
-added beside it.
+Of each, "pool" is the last part, or "neurons" where nothing is pooled, or "transpose" where outputs
+are brought into order. Outputs of another layer are added beside it.
 """
 
 
@@ -30,6 +30,7 @@ def probes(network: Network) -> str:
     for index, layer in enumerate(network.layers):
         # Escaped, since a layer may bear the name of a keyword, such as "output".
         part = "neurons" if layer.pool is None else "pool"
+        part = "transpose" if transposed(layer) else part
         stream = f"{DATA_PATH}.\\{layer.name} .{part}.o__"
         if layer.adds is not None:
             stream = f"{DATA_PATH}.\\{layer.name}$sum .o__"

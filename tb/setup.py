@@ -10,6 +10,8 @@ from bbnn.correction import Correction, corrected, register_writes
 from bbnn.description import Network
 from bbnn.early_exit import ALL, Exit
 from bbnn.interface import packet, registers
+from bbnn.interface import streamed as streamed_layers
+from bbnn.schedule import stage_cycles
 from golden.source import STREAMS, Source
 
 
@@ -79,8 +81,14 @@ def plusargs(network: Network, setup: Setup, images: int) -> list[str]:
 def patience(network: Network, setup: Setup) -> int:
     """Return the cycles in which something must move: what T members take one after another, twice.
 
-    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column.
+    A layer alone takes at most its crossbar's cycles, a cycle a random bit and a cycle a column;
+    one whose codes are streamed as many as its stages take one after another.
     """
+    streamed = sum(
+        cycles
+        for name, cycles in stage_cycles(network, setup.members).items()
+        if name.split()[0] in streamed_layers(network)
+    )
     member = network.steps * sum(
         layer.positions * (layer.drive.bits * layer.row_groups * layer.column_groups + layer.rows)
         + layer.positions * layer.columns
@@ -88,7 +96,7 @@ def patience(network: Network, setup: Setup) -> int:
         + setup.draw
         for layer in network.layers
     )
-    return int(2 * (1000 + setup.members * member) / (1 - setup.stalls / 100) ** 2)
+    return int(2 * (1000 + setup.members * member + streamed) / (1 - setup.stalls / 100) ** 2)
 
 
 def job(network: Network, setup: Setup, images: int) -> dict[str, object]:

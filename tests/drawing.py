@@ -36,7 +36,8 @@ class Block:
     bits : probability bits b. row_bits : K, the least that b allows if None. levels : output bits
     of a quantised neuron. adds : number of the block whose outputs are added. lanes_in : input maps
     a cycle (rows / kernel**2) and lanes_out : columns a cycle; the nearest that fit are taken.
-    sampled : the input maps that are sampled, all if None. reuse : the others' sums.
+    sampled : the input maps that are sampled, all if None. reuse : the others' sums. held : inputs
+    that the codes of a column group, which come from memory then, serve.
     """
 
     columns: int
@@ -55,6 +56,7 @@ class Block:
     lanes_out: int = 2
     sampled: tuple[int, ...] | None = None
     reuse: bool = False
+    held: int = 0
 
 
 def build(
@@ -141,7 +143,7 @@ def _layer(
         codes=codes,
         probability_bits=b,
         neuron=_neuron(rng, block, spread, rows * drive.maximum),
-        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, reuse=block.reuse),
+        folding=Folding(lanes_in=lanes_in, lanes_out=lanes_out, reuse=block.reuse, held=block.held),
         noise=NoisePlane(row_bits=row_bits, seed=seed) if b or block.dropout else None,
         window=window,
         pool=block.pool,

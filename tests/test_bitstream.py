@@ -32,7 +32,7 @@ from boards.toolchain.memory import memories
 from boards.toolchain.programs import Toolchain
 from boards.toolchain.readback import read_back
 from code_memories import code_memory, code_words_in
-from hdl.crossbar import code_words
+from hdl.codes import code_words
 from networks import random_network
 from opentools import toolchain
 

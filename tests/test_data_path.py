@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from bbnn.description import Network
 from bbnn.interface import pack_pixels
 from blocks import Recording, packed, play
+from hdl.codes import code_beats
 from hdl.data_path import DataPath
 from networks import packets, random_images, random_network
-from simtools import reader, writer
+from simtools import Testbench, reader, writer
 from systems import (
     CASES as SYSTEMS,
 )
@@ -77,10 +78,24 @@ def compare(
         dut,
         configure,
         writer(dut.i, pack_pixels(images).ravel().tolist(), stall),
+        *code_writers(dut, len(images), stall),
         reader(dut.o, beats, stall),
         watched=[dut.o],
         cycles=cycles,
     )
+
+
+def code_writers(dut: DataPath, images: int, stall: int = 0) -> list[Testbench]:
+    """Return what sends the codes of streamed layers, as often as so many images need them."""
+    network = dut.network
+    writers = []
+    for index, layer in enumerate(network.layers):
+        if layer.streamed:
+            members = network.ensemble.members if index >= network.first_ensembling else 1
+            beats = code_beats(layer) * (images * (members if layer.folding.held == 1 else 1))
+            port = getattr(dut, f"codes_{layer.name}")
+            writers.append(writer(port, beats, stall and stall + index))
+    return writers
 
 
 def seed_word(network: Network) -> int:

@@ -235,11 +235,15 @@ def test_logic_that_is_not_configured_is_not_touched(
 def test_region() -> None:
     region = Region(0, 300)
     assert [region.take(1), region.take(128)] == [0, 128]
-    region.give()
+    # The place of a piece is free again as soon as no later one is in use.
+    region.give(0)
     with pytest.raises(DriverError, match="at most 44 bytes, of 300 in all, not 45"):
         region.take(45)
-    region.give()
-    assert region.take(300) == 0
+    region.give(128)
+    assert region.take(130) == 0
+    assert region.take(44) == 256
+    region.give(256)
+    assert region.take(1) == 256
 
 
 def test_description_of_the_address_space() -> None:

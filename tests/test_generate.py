@@ -15,7 +15,7 @@ import pytest
 from bbnn.errors import InputError
 from bbnn.interface_document import markdown
 from bbnn.model_file import digest, load, save_network
-from hdl.crossbar import code_words
+from hdl.codes import code_words
 from hdl.generate import generate
 from networks import random_network
 

@@ -93,13 +93,24 @@ def replay(
     pad: int = 0,
     stall: int = 2,
     tells: bool = False,
+    held: int = 1,
 ) -> Recording:
-    """Read each of five vectors `passes` times, holding some words, while the next ones come."""
+    """Read each of five vectors `passes` times, holding some words, while the next ones come.
+
+    held : vectors of a set; then there are five sets.
+    """
     dut = ReplayBuffer(
-        element_bits=bits, chunk=chunk, length=length, word=word, pad=pad, tells=tells
+        element_bits=bits,
+        chunk=chunk,
+        length=length,
+        word=word,
+        pad=pad,
+        tells=tells,
+        # There may be room for more.
+        vectors=held if held == 1 else held + 2,
     )
     rng = np.random.default_rng(7)
-    vectors = rng.integers(0, 2**bits, (5, length))
+    vectors = rng.integers(0, 2**bits, (5 * held, length))
     if tells:
         vectors *= rng.random(vectors.shape) < 0.3
     chunks = [packed(part, bits) for vector in vectors for part in groups(vector, chunk, 1)]
@@ -107,7 +118,10 @@ def replay(
 
     async def read(ctx: Any) -> None:
         ctx.set(dut.passes, passes)
-        for vector in vectors.repeat(passes, axis=0):
+        if held > 1:
+            ctx.set(dut.count, held)
+        sets = vectors.reshape(5, held, length)
+        for vector in sets.repeat(passes, axis=0).reshape(-1, length):
             want = [
                 packed(np.array(elements) >> plane & 1, 1)
                 for plane in reversed(range(bits))
@@ -160,6 +174,12 @@ def test_replay(case: str, stall: int) -> None:
 @pytest.mark.parametrize("case", ["pixels", "one-pass", "one-word-of-planes"])
 def test_replay_tells_of_zeros(case: str, stall: int) -> None:
     replay(*REPLAYS[case], stall, tells=True)
+
+
+@pytest.mark.parametrize("stall", [0, 3], ids=["full-rate", "stalls"])
+@pytest.mark.parametrize("case", ["pixels", "one-pass", "one-word", "one-element"])
+def test_replay_of_sets(case: str, stall: int) -> None:
+    replay(*REPLAYS[case], stall, held=3)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 8])

@@ -15,7 +15,8 @@ from bbnn.description import Layer, SpatialDropout
 from bbnn.schedule import crossbar_cycles
 from blocks import Recording, any_layer, dense, groups, packed, play
 from golden.noise import weights, words
-from hdl.crossbar import Crossbar, code_words
+from hdl.codes import code_words
+from hdl.crossbar import Crossbar
 from simtools import reader, run, stalls
 
 Bits = np.ndarray[Any, Any]

@@ -13,6 +13,7 @@ from bbnn.schedule import crossbar_cycles, load_cycles, neurons
 from blocks import Recording, dense, groups, logits_of, packed, play
 from golden.network import crossbar, neuron
 from golden.noise import member_weights
+from hdl.codes import code_beats
 from hdl.columns import Columns
 from hdl.layer import LayerCore
 from hdl.neuron import LogitNeuron, ThresholdNeurons, logit_width
@@ -302,13 +303,19 @@ def layer(network: Network, index: int, chunk: int, stall: int = 3) -> Recording
 
     async def settings(ctx: Any) -> None:
         ctx.set(dut.passes, passes)
-        if described.noise:
+        if described.noise or dut.holds:
             ctx.set(dut.members, members)
+        if described.noise:
             ctx.set(dut.seed, described.noise.seed)
 
+    codes = []
+    if described.streamed:
+        times = 3 * (1 if dut.holds else runs)
+        codes = [writer(dut.codes, code_beats(described) * times, stall)]
     return play(
         dut,
         settings,
+        *codes,
         writer(dut.i, chunks, stall),
         reader(dut.o, outputs, stall),
         watched=[dut.o],

@@ -24,6 +24,7 @@ import test_hdl_pool as pool
 import test_hdl_quantised as quantised
 import test_hdl_spiking as spiking
 import test_hdl_split as split
+import test_hdl_streams as streams
 import test_hdl_systems as systems
 import test_pruning as pruning
 import test_residual as residual
@@ -175,6 +176,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     **quantised.BLOCKS,
     **spiking.BLOCKS,
     **split.BLOCKS,
+    **streams.BLOCKS,
 }
 
 # Whole data paths take minutes to compile.

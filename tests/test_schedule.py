@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from hdl.data_path import DataPath
 from networks import random_images, random_network
 from simtools import run, writer
 from systems import MAX, Block, build, drop
-from test_data_path import seed_word
+from test_data_path import code_writers, seed_word
 
 CASES: dict[str, dict[str, Any]] = {
     "first-crossbar": {"members": 4},
@@ -120,6 +121,41 @@ MAPS: dict[str, tuple[tuple[Block, ...], dict[str, Any]]] = {
 }
 
 
+HELD = Block(columns=8, lanes_in=8, lanes_out=4, held=3)
+FIRST = Block(columns=8, lanes_in=8, lanes_out=8)
+CODES: dict[str, tuple[tuple[Block, ...], dict[str, Any]]] = {
+    "conv_1 windows": (
+        (FRONT, Block(columns=4, kernel=3, padding=1, lanes_in=2, lanes_out=2, held=1)),
+        {"input_shape": (4, 4, 1)},
+    ),
+    "dense_1 codes": (
+        (FIRST, replace(HELD, columns=9, bits=0, lanes_in=3, lanes_out=3, held=1)),
+        {"input_shape": (1, 8, 1)},
+    ),
+    "dense_1 codes of all members": (
+        (FIRST, replace(HELD, columns=12, bits=0, lanes_in=3, lanes_out=3)),
+        {"input_shape": (1, 8, 1)},
+    ),
+    "dense_1 noise": (
+        (FIRST, replace(HELD, lanes_out=1, lanes_in=8, row_bits=16)),
+        {"input_shape": (1, 8, 1)},
+    ),
+    "dense_1 crossbar": (
+        (FIRST, replace(HELD, columns=24, lanes_in=1, lanes_out=12, bits=0)),
+        {"input_shape": (1, 8, 1)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CODES)
+def test_streamed_codes_take_what_is_predicted(case: str) -> None:
+    blocks, options = CODES[case]
+    network = build(3, (*blocks, OUTPUT), **options)
+    stages = stage_cycles(network, network.ensemble.members)
+    assert max(stages, key=stages.__getitem__) == " ".join(case.split()[:2]), stages
+    compare(network, 6)
+
+
 @pytest.mark.parametrize("case", MAPS)
 def test_maps_come_as_often_as_predicted(case: str) -> None:
     blocks, options = MAPS[case]
@@ -190,5 +226,6 @@ def measured(network: Network, count: int) -> list[int]:
             if valid and last:
                 ends.append(cycle)
 
-    run(dut, settings, watch, writer(dut.i, pack_pixels(images).ravel().tolist(), 0))
+    pixels = writer(dut.i, pack_pixels(images).ravel().tolist(), 0)
+    run(dut, settings, watch, pixels, *code_writers(dut, count))
     return [after - before for before, after in pairwise(ends)]

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from bbnn.cli import stream
 from bbnn.errors import InputError
-from bbnn.model_file import save_network
+from bbnn.model_file import load, save_network
 from bbnn.schedule import stage_cycles
-from bbnn.streaming import Choice, Plan, choices, plan
+from bbnn.streaming import Choice, Plan, choices, fetched_bytes, plan
 from networks import random_network
 from training.untrained import vgg_binary_connect
 
@@ -23,38 +23,50 @@ NETWORK = random_network(
 )
 
 
-def ways(index: int, members: int = 6, images: int = 1) -> list[Choice]:
-    return list(choices(NETWORK, index, members, images))
+def ways(index: int, members: int = 6) -> list[Choice]:
+    return list(choices(NETWORK, index, members))
 
 
 def test_bytes_and_bits() -> None:
     """Counted by hand: 6 x 5 words of 40 bits; 5 x 4 words of 80 bits."""
     resident, once = ways(0)
-    assert (resident.maps, resident.bytes_an_image) == (0, 0)
+    assert (resident.held, resident.bytes_an_image) == (0, 0)
     assert resident.memory_bits == 30 * 40 + 2 * 30 * 8
     # It runs once an image, so one image's vector is all that there is to hold.
-    assert (once.maps, once.bytes_an_image) == (1, 152)
+    assert (once.held, once.bytes_an_image) == (1, 152)
     assert once.memory_bits == 2 * 6 * 40 + 2 * 30 * 8
-    assert [way.bytes_an_image for way in ways(0, images=2)[1:]] == [152, 76]
+    assert once.stages["codes"] == 30 * 40 // 8
 
-    # T = 6: as often as 6 / m says, rounded up; over four images, six times 24 / 16 is not whole.
-    assert [way.maps for way in ways(1)] == [0, 1, 2, 4]
-    assert [way.bytes_an_image for way in ways(1)] == [0, 6 * 200, 3 * 200, 2 * 200]
-    assert [way.bytes_an_image for way in ways(1, images=4)[-2:]] == [150, 100]
+    # The first ensembling layer: one vector for all members, whose outputs wait.
+    resident, each, together = ways(1)
+    assert [way.held for way in ways(1)] == [0, 1, 6]
+    assert [way.bytes_an_image for way in ways(1)] == [0, 6 * 200, 200]
     noise = 2 * (40 + 20)
-    assert ways(1)[0].memory_bits == 40 * 20 * 2 + 2 * 40 + noise
-    assert ways(1)[3].memory_bits == 2 * 5 * 80 + 4 * (2 * 40 + noise)
-    assert ways(1)[3].stages["crossbar"] == stage_cycles(NETWORK, 6)["hidden_1 crossbar"]
+    assert resident.memory_bits == 40 * 20 * 2 + 2 * 40 + noise
+    assert each.memory_bits == 2 * 5 * 80 + 2 * 40 + noise
+    assert together.memory_bits == each.memory_bits + 2 * 6 * 20
+    assert each.stages["crossbar"] == stage_cycles(NETWORK, 6)["hidden_1 crossbar"]
+    # All members' noise is drawn anew for each of four column groups.
+    assert together.stages["noise"] == 4 * each.stages["noise"]
+    assert (each.stages["codes"], together.stages["codes"]) == (6 * 100, 100)
+    # Logits leave from where they are.
+    assert [way.held for way in ways(2)] == [0]
+
+
+def test_inputs_of_all_members_wait_behind_the_first_ensembling_layer() -> None:
+    network = random_network(3, sizes=(30, 40, 20, 4), lanes=((5, 8), (8, 5), (4, 2)), members=6)
+    _, each, together = choices(network, 1, 6)
+    assert together.memory_bits == each.memory_bits + 5 * 2 * 40 + 2 * 6 * 20
 
 
 def test_windows_are_gathered_for_each_column_group() -> None:
     network = vgg_binary_connect(width=16, fully=64)
     layer = network.layers[1]
-    resident, streamed, *_ = choices(network, 1, 2, 1)
+    resident, streamed = choices(network, 1, 2)
     assert layer.column_groups == 1
     layer = replace(layer, folding=replace(layer.folding, lanes_out=4))
     network = replace(network, layers=(network.layers[0], layer, *network.layers[2:]))
-    folded = list(choices(network, 1, 2, 1))
+    folded = list(choices(network, 1, 2))
     assert resident.stages["windows"] == streamed.stages["windows"]
     assert folded[1].stages["windows"] == 4 * folded[0].stages["windows"]
     assert folded[1].stages["crossbar"] == folded[0].stages["crossbar"]
@@ -91,18 +103,18 @@ def simulated(layers: list[tuple[int, float, float]], images: int) -> float:
 @pytest.mark.parametrize("bytes_a_cycle", [0.25, 1, 8])
 def test_rate_is_that_of_two_halves_and_a_port(bytes_a_cycle: float) -> None:
     """Within three in a hundred, whether memory decides or a stage."""
-    chosen = tuple(ways(index)[1 + (index == 1)] for index in range(3))
+    chosen = tuple(ways(index)[min(index, 1) + (index == 0)] for index in range(2))
     slowest = max(chosen, key=lambda way: way.cycles)
     found = Plan(
+        network=NETWORK,
         choices=chosen,
         bytes_a_cycle=bytes_a_cycle,
         compute_cycles=slowest.cycles,
         slowest=slowest.layer,
     )
     layers = []
-    for way, layer in zip(found.choices, NETWORK.layers, strict=True):
-        passes = 6 if layer.probability_bits else 1
-        count = layer.column_groups * -(-passes // way.maps)
+    for way, layer in zip(found.choices, NETWORK.layers, strict=False):
+        count = layer.column_groups * (6 if layer.probability_bits else 1)
         layers.append((count, way.bytes_an_image / bytes_a_cycle / count, way.cycles / count))
     assert simulated(layers, 200) == pytest.approx(found.cycles, rel=0.03)
     assert found.decides == ("memory" if bytes_a_cycle < 8 else slowest.layer)
@@ -111,16 +123,20 @@ def test_rate_is_that_of_two_halves_and_a_port(bytes_a_cycle: float) -> None:
 def test_memory_is_kept_to_and_well_spent() -> None:
     """More memory never fetches more; with enough, all layers are resident."""
     bytes_before = float("inf")
-    for bits in (3000, 4000, 5000, 8000):
-        found = plan(NETWORK, 6, 1, bits, 0.25)
+    for bits in (2600, 2900, 3600, 8000):
+        found = plan(NETWORK, 6, bits, 0.25)
         assert found is not None
         assert found.memory_bits <= bits
         assert found.bytes_an_image <= bytes_before
         bytes_before = found.bytes_an_image
+        held = [layer.folding.held for layer in found.network.layers]
+        assert held == [way.held for way in found.choices]
+        fetched = [fetched_bytes(found.network, index, 6) for index in range(3)]
+        assert sum(fetched) == found.bytes_an_image
     assert bytes_before == 0
-    assert [way.maps for way in found.choices] == [0, 0, 0]
+    assert [way.held for way in found.choices] == [0, 0, 0]
     assert found.compute_cycles == max(stage_cycles(NETWORK, 6).values())
-    assert plan(NETWORK, 6, 1, 1000, 1) is None
+    assert plan(NETWORK, 6, 1000, 1) is None
 
 
 def run(*arguments: object) -> Any:
@@ -137,14 +153,18 @@ def test_command(tmp_path: Path) -> None:
     assert told["memory_bits"] <= 0.0007 * told["block_ram_bits"] == 0.0007 * 140 * 36 * 1024
     assert told["fetch_cycles"] == told["bytes_an_image"] / 0.25
     assert told["images_a_second"] == pytest.approx(50e6 / told["fetch_cycles"], abs=0.01)
-    said = run(*options).stdout
+    output = tmp_path / "streamed.safetensors"
+    said = run(*options, "-o", output).stdout
+    again = [layer.folding.held for layer in load(output).layers]
+    assert again == [way["held"] for way in told["layers"]]
+    assert any(again)
     assert "memory decides; projected by the cycle model" in said
-    assert "streamed, " in said
+    assert "streamed for" in said
     for more, message in (
         (["--vgg"], r"^stream must be given MODEL or --vgg, not 'both'$"),
         (["--memory", 0], r"^--memory must be a share above 0, 1 at most, not 0\.0$"),
         (["--bytes-a-cycle", 9], r"^--bytes-a-cycle must be above 0, 8 at most, not 9\.0$"),
-        (["--images", 0], r"^images must be an integer in 1\.\.65536, not 0$"),
+        (["--members", 0], r"^members must be an integer in 1\.\.\d+, not 0$"),
         (["--memory", 1e-5], r"^random_network must fit into 51 bits of xc7z020clg400-1, strea"),
     ):
         with pytest.raises(InputError, match=message):

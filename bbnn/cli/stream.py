@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bbnn.cli import emit
 from bbnn.errors import InputError, require
-from bbnn.model_file import load
+from bbnn.model_file import load, save_network
 from bbnn.streaming import Plan, plan
 
 KILOBIT = 1024
@@ -23,28 +23,28 @@ BLOCK = 36 * KILOBIT
 @click.option("--vgg", is_flag=True, help="VGGBinaryConnect at its full size, instead of MODEL.")
 @click.option("--part", default="xc7z020clg400-1", show_default=True, help="FPGA part.")
 @click.option("--members", type=int, help="T [the model's].")
-@click.option("--images", default=1, show_default=True, help="Images at once in the network.")
 @click.option("--bytes-a-cycle", default=6.4, show_default=True, help="That memory gives, of 8.")
 @click.option("--memory", default=0.8, show_default=True, help="Share of the block RAM to use.")
 @click.option("--clock", default=100.0, show_default=True, help="MHz.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model so folded.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path | None,
     vgg: bool,
     part: str,
     members: int | None,
-    images: int,
     bytes_a_cycle: float,
     memory: float,
     clock: float,
+    output: Path | None,
     as_json: bool,
 ) -> None:
     """Print which layers of MODEL stay on a part, what the others fetch, and the rate.
 
-    A projection by the cycle model (docs/streaming.md): no hardware streams codes yet. Block RAM is
-    counted in bits; logic is not counted.
+    The rate is projected by the cycle model (docs/streaming.md) and by what memory is said to give.
+    Block RAM is counted in bits; logic is not counted.
 
-    Example: bbnn stream --vgg --images 4
+    Example: bbnn stream --vgg -o build/vgg.safetensors
     """
     from boards.parts import part_named
 
@@ -61,7 +61,7 @@ def command(
     members = network.ensemble.members if members is None else members
     chosen = part_named(part)
     bits = int(memory * chosen.bram36 * BLOCK)
-    found = plan(network, members, images, bits, bytes_a_cycle)
+    found = plan(network, members, bits, bytes_a_cycle)
     if found is None:
         raise InputError(
             f"{network.name} must fit into {bits:,} bits of {part}, streamed, not more"
@@ -72,12 +72,11 @@ def command(
         "part": part,
         "is": "projected by the cycle model",
         "members": members,
-        "images": images,
         "clock_mhz": clock,
         "weight_bits": weights,
         "memory_bits": found.memory_bits,
         "block_ram_bits": chosen.bram36 * BLOCK,
-        "bytes_an_image": round(found.bytes_an_image),
+        "bytes_an_image": found.bytes_an_image,
         "fetch_cycles": round(found.fetch_cycles),
         "compute_cycles": found.compute_cycles,
         "slowest": found.slowest,
@@ -86,14 +85,17 @@ def command(
         "layers": [
             {
                 "layer": way.layer,
-                "maps": way.maps,
+                "held": way.held,
                 "memory_bits": way.memory_bits,
-                "bytes_an_image": round(way.bytes_an_image),
+                "bytes_an_image": way.bytes_an_image,
                 "cycles": way.cycles,
             }
             for way in found.choices
         ],
     }
+    if output is not None:
+        save_network(found.network, output)
+        result["output"] = str(output)
     emit(result) if as_json else show(result, found)
 
 
@@ -103,7 +105,8 @@ def show(result: dict[str, Any], found: Plan) -> None:
     for heading in ("kbit on the part", "bytes an image", "cycles an image"):
         table.add_column(heading, justify="right")
     for way in found.choices:
-        where = f"streamed, {way.maps} maps" if way.maps else "resident"
+        several = f"for {way.held} members" if way.held > 1 else "for each input"
+        where = f"streamed {several}" if way.held else "resident"
         kilobits = f"{way.memory_bits / KILOBIT:,.0f}"
         table.add_row(way.layer, where, kilobits, f"{way.bytes_an_image:,.0f}", f"{way.cycles:,}")
     console = Console(highlight=False, soft_wrap=True)

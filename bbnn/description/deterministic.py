@@ -47,7 +47,8 @@ def _fixed(layer: Layer) -> Layer:
         layer,
         codes=likelier(layer).astype(np.uint8),
         probability_bits=0,
-        folding=replace(layer.folding, skip_zeros=skips),
+        # A single member, behind the input that all layers before the last are run once for.
+        folding=replace(layer.folding, skip_zeros=skips, held=min(1, layer.folding.held)),
         noise=None,
         dropout=None,
         neuron=replace(neuron, dropped=None) if isinstance(neuron, Threshold) else neuron,

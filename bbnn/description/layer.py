@@ -15,6 +15,7 @@ from bbnn.description.checks import (
 )
 from bbnn.description.neurons import Logits, Neuron, Quantised, Spiking, Threshold
 from bbnn.description.rows import require_rows
+from bbnn.description.streamed import require_streamed
 from bbnn.errors import require, require_int
 
 MAX_PROBABILITY_BITS = 8
@@ -144,12 +145,17 @@ class Folding:
         always meets the map, padding or not.
     reuse : sum the rows that are not sampled once an input, for all members. Results are the same.
         Of a fully connected first ensembling layer, without dropout and without skipped zeros.
+    held : with 0 all codes are on the part. Otherwise they come from memory (docs/streaming.md),
+        and those of one column group serve so many inputs before the next one's take their place:
+        1, or of a fully connected layer that is run for every member those of all members of an
+        image, of which there are no more than so many then. Results are the same.
     """
 
     lanes_in: int
     lanes_out: int
     skip_zeros: bool = False
     reuse: bool = False
+    held: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,6 +259,11 @@ class Layer:
         return -(-self.columns // self.folding.lanes_out)
 
     @property
+    def streamed(self) -> bool:
+        """Whether its codes come from memory."""
+        return self.folding.held > 0
+
+    @property
     def positions(self) -> int:
         """Vectors in one map: how often the crossbar is read for it."""
         return self.window.out_height * self.window.out_width if self.window else 1
@@ -347,6 +358,7 @@ class Layer:
         self._require_noise()
         self._require_window()
         require_rows(self)
+        require_streamed(self)
         self.neuron.check(self.columns, self.reach)
 
     def _require_noise(self) -> None:

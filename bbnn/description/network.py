@@ -12,6 +12,7 @@ from bbnn.description.checks import require_identifier
 from bbnn.description.layer import Drive, Layer, Shape
 from bbnn.description.neurons import LOGIT_LIMIT, Logits, Spiking, Threshold
 from bbnn.description.shortcuts import output_drive, require_shortcuts
+from bbnn.description.streamed import require_streams
 from bbnn.errors import require, require_int
 from bbnn.lfsr import TAPS
 
@@ -135,8 +136,9 @@ class Network:
 
     @property
     def max_members(self) -> int:
-        """Largest T for which no sum of logits leaves its 32-bit word."""
-        return min(MAX_MEMBERS, (LOGIT_LIMIT - 1) // max(1, self.max_logit))
+        """Largest T for which no sum of logits leaves its 32-bit word, and no member its place."""
+        places = [layer.folding.held for layer in self.layers if layer.folding.held > 1]
+        return min(MAX_MEMBERS, (LOGIT_LIMIT - 1) // max(1, self.max_logit), *places)
 
     def __post_init__(self) -> None:
         require_identifier("name", self.name)
@@ -150,6 +152,7 @@ class Network:
         self._require_neurons()
         self._require_ensemble()
         require_shortcuts(self.layers, self.first_ensembling)
+        require_streams(self)
         self._require_layers_join()
         self._require_rows()
         columns = self.layers[-1].columns

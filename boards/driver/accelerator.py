@@ -106,6 +106,7 @@ class Accelerator:
         self.device.write("core.MEMBERS", int(members))
         for name, value in settings.items():
             self.device.write(name, value)
+        self.device.mover.begin()
         self.device.write("core.CONTROL", self.device.bits("core.CONTROL", "run", "member_logits"))
         try:
             parts = []

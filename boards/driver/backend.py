@@ -88,7 +88,7 @@ class StreamBackend(Backend):
 
 
 class Region:
-    """A piece of physical memory, handed out from its start on until all of it is given back.
+    """A piece of physical memory, handed out from the last piece in use on.
 
     Parameters
     ----------
@@ -101,20 +101,16 @@ class Region:
     def __init__(self, address: int, size: int) -> None:
         self.address = address
         self.size = size
-        self._next = 0
-        self._live = 0
+        self._ends: dict[int, int] = {}
 
     def take(self, size: int) -> int:
         """Return the offset of `size` free bytes, a multiple of `ALIGNMENT`."""
-        left = self.size - self._next
+        offset = max(self._ends.values(), default=0)
+        left = self.size - offset
         require(size <= left, "the buffer", f"at most {left} bytes, of {self.size} in all", size)
-        offset = self._next
-        self._next += -(-size // self.ALIGNMENT) * self.ALIGNMENT
-        self._live += 1
+        self._ends[offset] = offset + max(1, -(-size // self.ALIGNMENT)) * self.ALIGNMENT
         return offset
 
-    def give(self) -> None:
-        """Take one piece back."""
-        self._live -= 1
-        if not self._live:
-            self._next = 0
+    def give(self, offset: int) -> None:
+        """Take the piece at `offset` back."""
+        del self._ends[offset]

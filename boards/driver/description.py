@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ class Description:
             raise DriverError(f"{where} must have an entry {error}, not lack it") from None
         self.random_words: list[list[int]] = content.get("random_words", [])
         self.self_test = content.get("self_test")
+        self.codes = base64.b64decode(content.get("codes", ""))
         self.constants: dict[str, list[int]] = content.get("constants", {})
 
     @property

@@ -37,7 +37,7 @@ class Mapped(Buffer):
         """Do nothing: the memory is not cached."""
 
     def free(self) -> None:
-        self.region.give()
+        self.region.give(self.address - self.region.address)
 
 
 class Linux(MemoryBackend):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boards.driver.backend import Backend, MemoryBackend, StreamBackend
+from boards.driver.backend import Backend, Buffer, MemoryBackend, StreamBackend
 from boards.driver.errors import DriverError, require
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Mover(ABC):
     def stop(self) -> None:
         """Move nothing any more; take what the core, which has been stopped, still offers."""
 
+    def begin(self) -> None:
+        """Make ready, before the core runs."""
+        return
+
     @abstractmethod
     def move(self, beats: np.ndarray, size: int, members: int) -> np.ndarray:
         """Move images, uint8 (N, bytes), in and `size` bytes of packets out; return these.
@@ -67,8 +71,24 @@ class Dma(Mover):
     def __init__(self, device: Device, backend: MemoryBackend) -> None:
         super().__init__(device)
         self.backend = backend
+        self._codes: Buffer | None = None
+        self._control = 0
+
+    def begin(self) -> None:
+        """Let codes that are not on the part come from memory, where they stay."""
+        device, codes = self.device, self.device.description.codes
+        if not codes:
+            return
+        if self._codes is None:
+            self._codes = self.backend.buffer(len(codes))
+            self._codes.array[:] = np.frombuffer(codes, np.uint8)
+            self._codes.flush()
+        device.write("dma.CODES", self._codes.address)
+        self._control = device.bits("dma.CONTROL", "codes")
+        device.write("dma.CONTROL", self._control)
 
     def stop(self) -> None:
+        self._control = 0
         self.device.write("dma.CONTROL", 0)
         self.device.idle("dma.STATUS", "busy", False)
 
@@ -88,7 +108,7 @@ class Dma(Mover):
             }
             for name, value in settings.items():
                 device.write(f"dma.{name}", value)
-            device.write("dma.CONTROL", device.bits("dma.CONTROL", "run"))
+            device.write("dma.CONTROL", device.bits("dma.CONTROL", "run") | self._control)
             self._await(settings, len(beats) * members)
         except BaseException:
             # If this fails, too, something may still write there: then the memory is not freed.
@@ -96,7 +116,7 @@ class Dma(Mover):
             source.free()
             target.free()
             raise
-        device.write("dma.CONTROL", 0)
+        device.write("dma.CONTROL", self._control)
         target.invalidate()
         content = np.array(target.array)  # a plain array, whatever kind the buffer's is
         source.free()

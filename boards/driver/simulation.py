@@ -96,7 +96,8 @@ class Simulated(Buffer):
         self._words[:] = self.simulation.load(self.address, len(self._words))
 
     def free(self) -> None:
-        self.simulation.region.give()
+        region = self.simulation.region
+        region.give(self.address - region.address)
 
 
 class Simulation(Program, MemoryBackend):

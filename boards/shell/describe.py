@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bbnn.interface import as_json, seed_registers
 from bbnn.model_file import digest
 from bbnn.schedule import member_cycles
 from boards.platforms.board import Family
+from boards.shell.codes import code_bytes
 from boards.shell.interface import BASE, CORE, DMA, dma_registers
 from boards.uart.protocol import BAUD
 
@@ -37,6 +39,7 @@ def describe(
     test_words : golden's int64 (streams, count), with which it tests the random streams.
     """
     tables = as_json(network)
+    codes = code_bytes(network)
     description: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "name": network.name,
@@ -58,7 +61,7 @@ def describe(
                     "reset": register.reset,
                     "bits": {name: bit for name, (bit, _) in register.bits.items()},
                 }
-                for register in dma_registers()
+                for register in dma_registers(streamed=bool(codes))
             ],
         },
         "seeds": {register.name: register.reset for register in seed_registers(network)},
@@ -70,6 +73,8 @@ def describe(
     if family != "zynq":
         del description["registers"]["dma"]
         description |= {"base": 0, "baud": BAUD}
+    if codes:
+        description["codes"] = base64.b64encode(codes).decode()
     if network.output.registers:
         description["constants"] = {name: list(ends) for name, ends in ranges(network).items()}
     if test_images is not None and test_logits is not None:

@@ -36,15 +36,23 @@ STATUS = {
 """Bits 2 to 6 stop both directions and stay until the next start."""
 
 
-def dma_registers() -> tuple[Register, ...]:
+STREAMED = {
+    "codes": (2, "Read codes ahead. Set before the core's run, and cleared after it."),
+}
+"""Of CONTROL, where codes are streamed."""
+
+
+def dma_registers(*, streamed: bool = False) -> tuple[Register, ...]:
     """Return the registers of the DMA by address, from the start of its page.
 
-    SOURCE to DESTINATION_BYTES are written only while not run.
+    SOURCE to DESTINATION_BYTES are written only while not run. streamed : whether there are codes
+    to be read; their address is written only while they are not.
     """
+    control = {**CONTROL, **(STREAMED if streamed else {})}
     rows: list[tuple[str, Literal["ro", "rw"], int, str, dict[str, tuple[int, str]]]] = [
         ("ID", "ro", ID, 'ASCII "BBNS".', {}),
         ("VERSION", "ro", VERSION, "Version of this register map.", {}),
-        ("CONTROL", "rw", 0, "Setting run is refused while busy.", CONTROL),
+        ("CONTROL", "rw", 0, "Setting run is refused while busy.", control),
         ("STATUS", "ro", 0, "State of the DMA.", STATUS),
         ("SOURCE", "rw", 0, "Address of the first image, a multiple of 8.", {}),
         ("SOURCE_BYTES", "rw", 0, "Bytes of all images, a multiple of 4.", {}),
@@ -53,6 +61,8 @@ def dma_registers() -> tuple[Register, ...]:
         ("BYTES_IN", "ro", 0, "Bytes that the core has taken since start.", {}),
         ("BYTES_OUT", "ro", 0, "Bytes that memory has acknowledged since start.", {}),
     ]
+    if streamed:
+        rows.append(("CODES", "rw", 0, "Address of the codes, a multiple of 8.", {}))
     return tuple(
         Register(name=name, address=4 * i, access=access, reset=reset, meaning=text, bits=bits)
         for i, (name, access, reset, text, bits) in enumerate(rows)

@@ -22,6 +22,11 @@ __all__ = ["Registers"]
 class Registers(wiring.Component):
     """Answer AXI4-Lite accesses as the core's registers do, and start and stop the DMA.
 
+    Parameters
+    ----------
+    streamed : bool
+        Whether there are codes to be read.
+
     Members
     -------
     bus : In(Axi4Lite)
@@ -34,6 +39,12 @@ class Registers(wiring.Component):
     errors : In(5)
         Bits 2 to 6 of STATUS.
     bytes_in, bytes_out : In(32)
+    begin : Out(1)
+        High for the cycle before `reads` rises.
+    reads : Out(1)
+        The bit `codes` of CONTROL.
+    codes : Out(32)
+        All three absent unless codes are streamed.
     """
 
     bus: Any
@@ -48,8 +59,13 @@ class Registers(wiring.Component):
     errors: Signal
     bytes_in: Signal
     bytes_out: Signal
+    begin: Signal
+    reads: Signal
+    codes: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, *, streamed: bool = False) -> None:
+        self.streamed = streamed
+        codes = {"begin": Out(1), "reads": Out(1), "codes": Out(32)}
         super().__init__(
             {
                 "bus": In(Axi4Lite(ADDRESS_BITS)),
@@ -64,13 +80,14 @@ class Registers(wiring.Component):
                 "errors": In(5),
                 "bytes_in": In(32),
                 "bytes_out": In(32),
+                **(codes if streamed else {}),
             }
         )
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         bus = self.bus
-        table = {register.name: register for register in dma_registers()}
+        table = {register.name: register for register in dma_registers(streamed=self.streamed)}
         refused = Signal()
         done = Signal()
         m.d.comb += done.eq(self.run & ~self.busy & ~self.errors.any())
@@ -90,25 +107,40 @@ class Registers(wiring.Component):
             "BYTES_OUT": self.bytes_out,
             **{name: signal for name, (signal, _) in settings.items()},
         }
+        if self.streamed:
+            readable["CONTROL"] = Cat(self.run, self.interrupt, self.reads)
+            readable["CODES"] = self.codes
 
         # Writing.
         accepts = Signal()
         writes = answer_writes(m, bus, accepts, refused)
         control = bus.awaddr == table["CONTROL"].address
         startable = ~bus.wdata[0] | self.run | ~self.busy
-        with m.If(writes & control & (bus.wdata[2:] == 0) & startable):
+        if self.streamed:
+            startable &= ~bus.wdata[2] | self.reads | ~self.busy
+        known = 2 + self.streamed
+        with m.If(writes & control & (bus.wdata[known:] == 0) & startable):
             m.d.comb += [accepts.eq(1), self.start.eq(bus.wdata[0] & ~self.run)]
             m.d.sync += [
                 self.run.eq(bus.wdata[0]),
                 self.interrupt.eq(bus.wdata[1]),
                 refused.eq(0),
             ]
+            if self.streamed:
+                m.d.comb += self.begin.eq(bus.wdata[2] & ~self.reads)
+                m.d.sync += self.reads.eq(bus.wdata[2])
         for name, (signal, multiple) in settings.items():
             addressed = bus.awaddr == table[name].address
             fits = (bus.wdata & (multiple - 1)) == 0
             with m.If(writes & addressed & ~self.run & fits):
                 m.d.comb += accepts.eq(1)
                 m.d.sync += signal.eq(bus.wdata)
+
+        if self.streamed:
+            addressed = bus.awaddr == table["CODES"].address
+            with m.If(writes & addressed & ~self.reads & (bus.wdata[:3] == 0)):
+                m.d.comb += accepts.eq(1)
+                m.d.sync += self.codes.eq(bus.wdata)
 
         answer_reads(m, bus, table.values(), readable)
         return m

@@ -20,6 +20,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
+from bbnn.errors import require
 from bbnn.interface import PIXELS_PER_BEAT
 from boards.uart.link import Link
 from boards.uart.serial import Receiver, Transmitter
@@ -60,6 +61,9 @@ class UartShell(wiring.Component):
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})  # type: ignore[call-arg]
 
     def elaborate(self, platform: Platform | None) -> Module:
+        for layer in self.network.layers:
+            held, where = layer.folding.held, f"folding.held ({layer.name})"
+            require(held == 0, where, "0 behind a serial line", held)
         m = Module()
         core, link = Core(self.network), Link(self.silence)
         receiver, transmitter = Receiver(self.divisor), Transmitter(self.divisor)
