@@ -179,9 +179,9 @@ class Crossbar(wiring.Component):
         )
         last_plane = Signal()
         last_column_group = Signal()
-        ends_group = wants & walk.last & last_plane
-        ends_input = ends_group if layer.streamed else ends_group & last_column_group
-        turns = self._last_vector(m, ends_group & moves) if layer.streamed else None
+        last = wants & walk.last & last_plane
+        over = last if layer.streamed else last & last_column_group
+        turns = self._last_vector(m, last & moves) if layer.streamed else None
         m.d.comb += [
             self.enable.eq(moves),
             walk.go.eq(issues),
@@ -190,7 +190,7 @@ class Crossbar(wiring.Component):
             last_plane.eq(self.plane == layer.drive.bits - 1),
             last_column_group.eq(self.column_group == layer.column_groups - 1),
             issues.eq(wants & moves),
-            self.done.eq(ends_input & moves),
+            self.done.eq(over & moves),
         ]
         if layer.folding.skip_zeros:
             m.d.comb += walk.live.eq(self.live)

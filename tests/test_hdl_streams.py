@@ -206,7 +206,7 @@ BLOCKS: dict[str, tuple[Callable[[], list[Recording]], str, str]] = {
     ),
     "streamed_layer": (
         lambda: [neurons.layer(*LAYERS["members-together"], stall) for stall in (3, 0)],
-        r"swap = (\S+)  & last;",
-        r"swap = \1  & ~ last;",
+        r"swap = done & last;",
+        "swap = done & ~ last;",
     ),
 }
