@@ -13,6 +13,7 @@ import pytest
 from bbnn.description import Network, deterministic
 from bbnn.errors import InputError
 from bbnn.model_file import digest, load, save_network
+from bbnn.schedule import member_cycles
 from drawing import MAX, SUM, Block, build, drop
 from golden.network import logits
 from hdl.codes import code_beats
@@ -134,6 +135,23 @@ def test_core_of_all_kinds_equals_golden(case: str, tmp_path: Path) -> None:
         setup = Setup(members=network.ensemble.members, stalls=stalls)
         verdict = simulated(network, setup, "verilator", tmp_path)
         assert verdict.equal, verdict
+
+
+@pytest.mark.slow
+def test_a_quarter_of_vgg_equals_golden(tmp_path: Path) -> None:
+    """The shipped network with all codes but the logits' streamed, in Verilator; at full rate."""
+    network = load(Path(__file__).parents[1] / "models" / "cifar-vgg.safetensors")
+    network = replace(network, ensemble=replace(network.ensemble, members=2))
+    for index, number in enumerate((1, 1, 1, 1, 1, 1, 2, 2)):
+        network = held(network, index, number)
+    verilog = generate(network, tmp_path / "design")
+    images = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    verdict = verify(network, verilog, images, Setup(members=2), "verilator", tmp_path, processes=1)
+    assert verdict.equal, verdict
+    assert verdict.comparison is not None
+    assert verdict.comparison.members == 4
+    assert verdict.outcome is not None
+    assert verdict.outcome.cycles_per_member == member_cycles(network, 2)
 
 
 def test_bench_notices_wrong_codes(tmp_path: Path) -> None:
