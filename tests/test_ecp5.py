@@ -162,7 +162,7 @@ def test_header(tmp_path: Path) -> None:
         read_header(path)
 
 
-@pytest.mark.toolchain
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_real_bitstream(model: Path, tmp_path: Path) -> None:
     """From PyPI packages alone; nothing is done again; Fmax is printed."""
