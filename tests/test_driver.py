@@ -311,7 +311,9 @@ def test_a_transfer_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = simulation()
     busy = []
     # Memory is given back when nothing writes to it any more.
-    monkeypatch.setattr(backend.region, "give", lambda: busy.append(backend.read(0x100C) & 1))
+    monkeypatch.setattr(
+        backend.region, "give", lambda offset: busy.append(backend.read(0x100C) & 1)
+    )
     with Accelerator(backend, told) as made:
         made.description.packet[-1]["words"] += 1
         with pytest.raises(DriverError, match=r"^the transfer .* must be done, not dma busy; "):
