@@ -27,7 +27,7 @@ test: .venv/test.stamp
 	$(BIN)/python -m pytest --numprocesses=auto
 
 test-slow: .venv/test.stamp
-	$(BIN)/python -m pytest --numprocesses=auto -m slow
+	$(BIN)/python -m pytest --numprocesses=auto -m "slow and not torch"
 
 test-torch: .venv/torch.stamp
 	$(BIN)/python -m pytest --numprocesses=auto -m torch
