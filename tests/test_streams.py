@@ -138,6 +138,7 @@ def test_core_of_all_kinds_equals_golden(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_a_quarter_of_vgg_equals_golden(tmp_path: Path) -> None:
     """The shipped network with all codes but the logits' streamed, in Verilator; at full rate."""
     network = load(Path(__file__).parents[1] / "models" / "cifar-vgg.safetensors")
