@@ -148,7 +148,7 @@ def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, 
 
     first : of the first layer.
     """
-    import torch
+    torch = pytest.importorskip("torch")
 
     # Small products: threads would only wait for each other.
     torch.set_num_threads(1)

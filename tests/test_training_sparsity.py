@@ -18,7 +18,7 @@ MODELS = Path(__file__).parents[1] / "models"
 @pytest.mark.torch
 def test_group_penalty_and_its_gradient_by_hand() -> None:
     """Two groups of two rows, with means of 0 and .6, variances of 1 and .64; certain weights."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     from training.sparsity import group_lasso
 
@@ -49,7 +49,7 @@ def test_sparse_recipe_samples_a_seventh(name: str) -> None:
     Additions at T = 10: the front and the certain rows of the hidden layer once, all others ten
     times.
     """
-    import torch
+    torch = pytest.importorskip("torch")
 
     from training.model import Model
     from training.sparsity import choose
