@@ -115,8 +115,14 @@ def code_cycles(layer: Layer) -> int:
 
     A piece of a word a cycle: the bits that divide both a beat and a word.
     """
-    word = layer.folding.lanes_in * layer.folding.lanes_out * (layer.probability_bits + 1)
+    ((word, _),) = code_memories(layer)
     return word * layer.row_groups * layer.column_groups // gcd(CODE_BEAT, word)
+
+
+def code_beat_count(layer: Layer) -> int:
+    """Return the beats of one round of the codes of a layer, if they are streamed."""
+    ((word, _),) = code_memories(layer)
+    return -(-word * layer.row_groups * layer.column_groups // CODE_BEAT)
 
 
 def vectors_held(layer: Layer) -> int:

@@ -14,6 +14,7 @@ from bbnn.description import Layer, Network
 from bbnn.errors import InputError, require_int
 from bbnn.schedule import (
     CODE_BEAT,
+    code_beat_count,
     code_memories,
     lines_held,
     stage_cycles,
@@ -89,10 +90,8 @@ def fetched_bytes(network: Network, index: int, members: int) -> int:
     layer = network.layers[index]
     if not layer.streamed:
         return 0
-    ((word, _),) = code_memories(layer)
-    beats = -(-word * layer.row_groups * layer.column_groups // CODE_BEAT)
     each = layer.folding.held == 1 and index >= network.first_ensembling
-    return beats * (CODE_BEAT // 8) * (members if each else 1)
+    return code_beat_count(layer) * (CODE_BEAT // 8) * (members if each else 1)
 
 
 def choices(network: Network, index: int, members: int) -> Iterator[Choice]:

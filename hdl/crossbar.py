@@ -237,8 +237,7 @@ class Crossbar(wiring.Component):
             words: Value = codes.data
         elif self.macro_vectors is None:
             m.d.comb += wants.eq(self.valid)
-            ends_group = issues & walk.last & last_plane
-            words = self._read_codes(m, moves, code_address, ends_group, last_column_group)
+            words = self._read_codes(m, moves, code_address, last & moves, last_column_group)
         else:
             m.submodules.macro = macro = Macro(layer, self.macro_vectors)
             m.d.comb += [

@@ -353,11 +353,11 @@ def longest(m: Module, place: Any, beats: Any, changes: Any) -> tuple[Signal, Si
     return length, known
 
 
-@pytest.mark.parametrize("engine", ["fetch", "store"])
+@pytest.mark.parametrize("module", ["read_ahead", "store"])
 def test_a_burst_across_a_border_would_be_noticed(
-    engine: str, monkeypatch: pytest.MonkeyPatch
+    module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"boards.shell.{engine}.next_burst", longest)
+    monkeypatch.setattr(f"boards.shell.{module}.next_burst", longest)
     with pytest.raises(AssertionError, match="crosses 4 KB"):
         test_bursts_end_at_page_borders()
 

@@ -94,8 +94,7 @@ def command(
         part_named(part)
     network = load(model)
     certain = sparsify(network, budget, delta, start)
-    sparse, yardstick = split(certain), fully_stochastic(network)
-    same_rate = split(fold(certain, image_cycles(yardstick), ANY, ANY).network)
+    sparse = split(certain)
     dataset = dataset or labelled_sample(network)
     images, labels = data.load(dataset)
     require_shape(network, dataset, images)
@@ -117,6 +116,8 @@ def command(
         output = Path("build") / f"{sparse.name}.safetensors"
         output.parent.mkdir(exist_ok=True)
     save_network(sparse, output)
+    yardstick = fully_stochastic(network)
+    same_rate = split(fold(certain, image_cycles(yardstick), ANY, ANY).network)
     compared = {"yardstick": yardstick, "after": sparse, "same_rate": same_rate}
     for name, each in compared.items():
         columns.setdefault(name, costs(each))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
-from amaranth.lib import fifo, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bbnn.description import Network
-from boards.shell.axi3 import DECERR, INCR, SLVERR, Axi3Half
-from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, next_burst
+from bbnn.schedule import code_beat_count
+from boards.shell.axi3 import Axi3Half
+from boards.shell.burst import BURST, BYTES
+from boards.shell.read_ahead import read_ahead
 from hdl.axi import Axi4Stream
 from hdl.codes import code_beats
 
@@ -28,7 +30,7 @@ def code_places(network: Network) -> dict[str, tuple[int, int]]:
     places, first = {}, 0
     for layer in network.layers:
         if layer.streamed:
-            beats = len(code_beats(layer))
+            beats = code_beat_count(layer)
             places[layer.name] = first, beats
             first += -(-beats // BURST) * BURST
     return places
@@ -103,56 +105,17 @@ class CodeFetch(wiring.Component):
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
-        bus = self.bus
-        buffer = fifo.SyncFIFO(width=8 * BYTES, depth=DEPTH)
-        m.submodules.buffer = ResetInserter(~self.go)(buffer)
-
-        # Bursts: where the next one begins, what is under way, what has a place in the buffer.
-        place = Signal(29)
-        beats = Signal(range(self.beats + 1))
-        under_way = Signal(range(DEPTH + 1))
-        reserved = Signal(range(DEPTH + 1))
-        asks = Signal()
-        comes = Signal()
+        place, beats = Signal(29), Signal(range(self.beats + 1))
         leaves = Signal()
-        length, known = next_burst(m, place, beats, asks | self.start)
-        begin = [place.eq(self.address[3:] + self.first), beats.eq(self.beats)]
+        buffer, asks, length, under_way = read_ahead(m, self, DEPTH, place, beats, leaves)
         m.d.comb += [
-            asks.eq(self.go & known & ~bus.arvalid & (reserved <= DEPTH - BURST)),
-            comes.eq(bus.rvalid & bus.rready),
-            bus.rready.eq(1),
-            bus.arid.eq(self.number),
-            bus.arsize.eq(3),
-            bus.arburst.eq(INCR),
-            bus.arcache.eq(NORMAL_UNCACHED),
+            self.bus.arid.eq(self.number),
             self.busy.eq(under_way != 0),
-        ]
-        with m.If(bus.arready):
-            m.d.sync += bus.arvalid.eq(0)
-        with m.If(asks):
-            m.d.sync += [bus.arvalid.eq(1), bus.araddr.eq(place << 3), bus.arlen.eq(length - 1)]
-            m.d.sync += [place.eq(place + length), beats.eq(beats - length)]
-            with m.If(beats == length):
-                m.d.sync += begin
-        m.d.sync += [
-            under_way.eq(under_way + Mux(asks, length, 0) - comes),
-            reserved.eq(reserved + Mux(asks, length, 0) - leaves),
-        ]
-
-        # Data, and what memory says of it.
-        m.d.comb += [
-            buffer.w_data.eq(bus.rdata),
-            buffer.w_en.eq(comes),
             self.o.tvalid.eq(self.go & buffer.r_rdy),
             self.o.tdata.eq(buffer.r_data),
             leaves.eq(self.o.tvalid & self.o.tready),
             buffer.r_en.eq(leaves),
         ]
-        with m.If(comes):
-            m.d.sync += [
-                self.slverr.eq(self.slverr | (bus.rresp == SLVERR)),
-                self.decerr.eq(self.decerr | (bus.rresp == DECERR)),
-            ]
-        with m.If(self.start):
-            m.d.sync += [*begin, reserved.eq(0), self.slverr.eq(0), self.decerr.eq(0)]
+        with m.If(self.start | (asks & (beats == length))):
+            m.d.sync += [place.eq(self.address[3:] + self.first), beats.eq(self.beats)]
         return m

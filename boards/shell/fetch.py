@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
-from amaranth.lib import fifo, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.shell.axi3 import DECERR, INCR, SLVERR, Axi3Half
-from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, WORDS, next_burst
+from boards.shell.axi3 import Axi3Half
+from boards.shell.burst import BURST, BYTES, WORDS
+from boards.shell.read_ahead import read_ahead
 from hdl.axi import Axi4Stream
 
 if TYPE_CHECKING:
@@ -79,52 +80,11 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
-        bus = self.bus
-        buffer = fifo.SyncFIFO(width=8 * BYTES, depth=DEPTH)
-        m.submodules.buffer = ResetInserter(~self.go)(buffer)
-
-        # Bursts: what is left to ask for, what is under way, what has a place in the buffer.
-        place = Signal(29)
-        beats = Signal(30)
-        under_way = Signal(range(DEPTH + 1))
-        reserved = Signal(range(DEPTH + 1))
-        asks, comes, leaves, left = Signal(), Signal(), Signal(), Signal()
-        length, known = next_burst(m, place, beats, asks | self.start)
-        m.d.comb += [
-            asks.eq(self.go & known & ~bus.arvalid & (reserved <= DEPTH - BURST)),
-            comes.eq(bus.rvalid & bus.rready),
-            bus.rready.eq(1),
-            bus.arsize.eq(3),
-            bus.arburst.eq(INCR),
-            bus.arcache.eq(NORMAL_UNCACHED),
-        ]
-        with m.If(bus.arready):
-            m.d.sync += bus.arvalid.eq(0)
-        with m.If(asks):
-            m.d.sync += [
-                bus.arvalid.eq(1),
-                bus.araddr.eq(place << 3),
-                bus.arlen.eq(length - 1),
-                place.eq(place + length),
-                beats.eq(beats - length),
-            ]
-        m.d.sync += [
-            left.eq(leaves),
-            under_way.eq(under_way + Mux(asks, length, 0) - comes),
-            reserved.eq(reserved + Mux(asks, length, 0) - left),
-        ]
-
-        # Data, and what memory says of it.
-        m.d.comb += [
-            buffer.w_data.eq(bus.rdata),
-            # A word that came with an error never comes out: `go` falls in the next cycle.
-            buffer.w_en.eq(comes),
-        ]
-        with m.If(comes):
-            m.d.sync += [
-                self.slverr.eq(self.slverr | (bus.rresp == SLVERR)),
-                self.decerr.eq(self.decerr | (bus.rresp == DECERR)),
-            ]
+        place, beats = Signal(29), Signal(30)
+        leaves, left = Signal(), Signal()
+        m.d.sync += left.eq(leaves)
+        ahead = read_ahead(m, self, DEPTH, place, beats, left)
+        buffer = ahead.buffer
 
         # Words to the core.
         words = Signal(30)
@@ -139,7 +99,7 @@ class Fetch(wiring.Component):
             taken.eq(self.o.tvalid & self.o.tready),
             leaves.eq(taken & (upper | self.o.tlast)),
             buffer.r_en.eq(leaves),
-            self.busy.eq((under_way != 0) | (self.go & some)),
+            self.busy.eq((ahead.under_way != 0) | (self.go & some)),
         ]
         with m.If(taken):
             m.d.sync += [
@@ -156,10 +116,7 @@ class Fetch(wiring.Component):
                 words.eq(self.bytes >> 2),
                 some.eq(self.bytes[2:] != 0),
                 last.eq(self.bytes[2:] == 1),
-                reserved.eq(0),
                 upper.eq(0),
                 self.moved.eq(0),
-                self.slverr.eq(0),
-                self.decerr.eq(0),
             ]
         return m
