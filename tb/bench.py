@@ -105,6 +105,7 @@ async def images(bench: Any) -> None:
         await cycles(task["restart_after"])
         await stop(core)
         await start(core, task["control"])
+    await busy(core)
     await ValueChange(bench.done)
     await cycles(SURPLUS_CYCLES)
     await core.expect({**task["writes"], "CONTROL": task["control"], **task["after"]})
@@ -117,6 +118,16 @@ async def start(core: Core, control: int) -> None:
     """Set CONTROL.run among `control` and let the streams move."""
     assert await core.write("CONTROL", control) == OKAY, "CONTROL refuses to start"
     core.bench.go.value = 1
+
+
+async def busy(core: Core) -> None:
+    """Fail if STATUS says idle while an image is inside; look until one is, for a while."""
+    for _ in range(100):
+        taken = await core.read("IMAGES_IN")
+        status = await core.read("STATUS")
+        if await core.read("IMAGES_OUT") < taken:
+            assert not status & IDLE, "STATUS must not say idle while an image is in the core"
+            return
 
 
 async def stop(core: Core) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bbnn.description import Network
 from bbnn.interface import as_json, pack_pixels
+from golden.self_test import TESTED, random_words
 from tb.build import TOP, Build
 from tb.setup import Setup, job, packet_words, plusargs, rate
 
@@ -123,7 +124,9 @@ def check_registers(build: Build, network: Network, folder: Path, stalls: float 
     """Run the bench `tb.registers`; raise `SimulationError` where a register is wrong."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "job.json").write_text(json.dumps({"table": as_json(network)["registers"]}))
+    words = random_words(network, TESTED).tolist()
+    task = {"table": as_json(network)["registers"], "random_words": words}
+    (folder / "job.json").write_text(json.dumps(task))
     run(build, folder, [f"+rate={rate(stalls)}"], module="tb.registers")
 
 

@@ -1,6 +1,7 @@
 """A cocotb bench of the control registers: what they read, take and refuse.
 
-It knows the table of `bbnn.interface` (the job's "table"), and of the core only that.
+It knows the table of `bbnn.interface` (the job's "table") and what the random streams begin with
+(its "random_words"), and of the core only that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tb.bench import IDLE, OKAY, SLVERR, Core, job
 
 REFUSED = 0b100
 RUN, MEMBER_LOGITS = 0b01, 0b10
-SETTINGS = ("MEMBERS", "SEED", "SCALE", "OFFSET", "EXIT", "MARGIN")
+SETTINGS = ("MEMBERS", "TEST_STREAM", "SEED", "SCALE", "OFFSET", "EXIT", "MARGIN")
 """What is written only while the core does not run, by the beginning of its name."""
 
 
@@ -124,3 +125,25 @@ async def running(bench: Any) -> None:
     for bit in range(2, 32):
         await refuses(core, "CONTROL", 1 << bit)
     assert await core.write("CONTROL", MEMBER_LOGITS) == OKAY
+
+
+@cocotb.test()
+async def streams(bench: Any) -> None:
+    """Each random stream under test begins anew with every run and says what golden says.
+
+    Reading another register takes no word.
+    """
+    core, _ = await started(bench)
+    words = job()["random_words"]
+    for number, golden in enumerate(words, start=1):
+        await core.configure({"TEST_STREAM": number})
+        for some in (golden[:1], golden):
+            await core.configure({"CONTROL": RUN})
+            for place, word in enumerate(some):
+                await core.read("MEMBERS")
+                got = await core.read("RANDOM")
+                assert got == word, (
+                    f"word {place} of random stream {number} must be {word:#x}, not {got:#x}"
+                )
+            await core.configure({"CONTROL": 0})
+    await refuses(core, "TEST_STREAM", len(words) + 1)

@@ -51,10 +51,26 @@ def network(name: str) -> Network:
     if name == "stratified":
         # The first layer is not sampled: its output is replayed for every member.
         bits: dict[str, Any] = {"probability_bits": (0, 2, 1), "row_bits": (0, 3, 2)}
-        return random_network(7, stratified=True, lfsr_width=64, **bits)
+        return meeting(random_network(7, stratified=True, lfsr_width=64, **bits))
     assert name == "never"
     bits = {"probability_bits": (2, 1, 0), "row_bits": (2, 1, 0), "reseed": "never"}
     return sharp(random_network(5, sizes=(13, 8, 6, 3), lanes=((5, 4), (8, 2), (3, 3)), **bits))
+
+
+def meeting(network: Network) -> Network:
+    """Return `network` with what random numbers seldom meet: sums equal to thresholds, and ties.
+
+    Column k of the first layer, which is not sampled, has the sum of the k-th of `images` as its
+    threshold; classes 0 and 1 have one scale and the largest offset.
+    """
+    first, last = network.layers[0], network.layers[-1]
+    sums = images(network, first.columns).reshape(first.columns, -1) @ (2 * first.codes - 1)
+    assert isinstance(last.neuron, Logits)
+    scale, offset = last.neuron.scale.copy(), last.neuron.offset.copy()
+    scale[1], offset[:2] = scale[0], offset.max()
+    met = replace(first, neuron=Threshold(thresholds=sums.diagonal()))
+    tied = replace(last, neuron=replace(last.neuron, scale=scale, offset=offset))
+    return replace(network, layers=(met, *network.layers[1:-1], tied))
 
 
 def images(network: Network, count: int = IMAGES) -> np.ndarray[Any, Any]:
