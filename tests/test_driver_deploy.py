@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from bbnn import data
 from bbnn.cli import deploy, verify
+from bbnn.correction import Correction, corrected, save_correction
 from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import digest, load, save_network
@@ -107,6 +108,37 @@ def test_a_deploy_folder(board: tuple[Path, FakePynq], capsys: pytest.CaptureFix
         == "members equal 10/10, images equal 5/5, random words equal 128/128\n"
     )
     assert fake.done == ["bitstream net.bit"]
+
+
+@pytest.mark.icarus
+def test_a_correction_is_deployed(
+    bit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The self-test is without it, what follows is with it: on the board, and in `bbnn verify`."""
+    last = MODEL.layers[-1]
+    loadable = replace(last, neuron=replace(MODEL.output, registers=True))
+    network = replace(MODEL, layers=(*MODEL.layers[:-1], loadable))
+    scale, offset = MODEL.output.scale // 2 + 1, -MODEL.output.offset
+    correction = Correction(scale=tuple(scale.tolist()), offset=tuple(offset.tolist()))
+    model, file = tmp_path / "model.safetensors", tmp_path / "correction.json"
+    save_network(network, model)
+    save_correction(network, correction, file)
+    options = ("--members", "2", "--correction", str(file))
+    assert deployed(model, bit, *options).exit_code == 0
+    monkeypatch.chdir(tmp_path / "deploy")
+    golden = logits(corrected(network, correction), data.load(data.SAMPLE)[0][:5], 2)
+    with np.load("images.npz") as arrays:
+        assert (arrays["logits"] == golden).all()
+    assert (golden != logits(network, data.load(data.SAMPLE)[0][:5], 2)).any(axis=2).all()
+    equal = "members equal 10/10, images equal 5/5, random words equal 128/128"
+    with closing(simulation(network=network)) as backend:
+        monkeypatch.setitem(sys.modules, "pynq", FakePynq(backend))
+        monkeypatch.setattr(Pynq, "now", lambda self: backend.now())
+        monkeypatch.setattr(Pynq, "wait", lambda self, seconds: backend.wait(seconds))
+        assert on_the_board.main([]) == 0
+    assert capsys.readouterr().out == f"{equal}\n"
+    simulated = ("--simulate", "--simulator", "icarus", "-o", str(tmp_path), "--images", "5")
+    assert equal in verified(model, *simulated, *options).stdout
 
 
 def test_what_vivado_says_of_a_bitstream_goes_along(model: Path, bit: Path) -> None:

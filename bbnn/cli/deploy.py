@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bbnn import data
 from bbnn.cli import emit
+from bbnn.cli.corrections import correction_option, with_correction
 from bbnn.cli.images import labelled_sample, require_shape
 from bbnn.errors import require, require_int
 from bbnn.model_file import load
@@ -26,6 +27,7 @@ from bbnn.model_file import load
     help="Labelled images [the sample of the network's own set].",
 )
 @click.option("--clock", type=float, help="Of the bitstream, MHz [that in bitstream.json].")
+@correction_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [build/NAME/deploy].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -36,6 +38,7 @@ def command(
     members: int | None,
     dataset: str | None,
     clock: float | None,
+    correction_file: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -48,7 +51,7 @@ def command(
     Example: bbnn deploy models/fashion-mlp.safetensors --bit fashion_mlp.bit
     """
     from boards.platforms import board_named
-    from boards.shell.deploy import about, deploy
+    from boards.shell.deploy import SELF_TEST, about, deploy
     from golden.network import checked_members, logits
     from golden.self_test import TESTED, random_words
 
@@ -62,11 +65,14 @@ def command(
     require_shape(network, dataset, images)
     require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
+    played, correction = with_correction(network, correction_file)
     with Console(stderr=True).status("evaluating the golden model"):
-        golden = logits(network, images, checked_members(network, members))
+        golden = logits(played, images, checked_members(network, members))
+        tested = logits(network, images[:SELF_TEST], golden.shape[1])
     folder = output or Path("build") / network.name / "deploy"
     words = random_words(network, TESTED)
-    names = deploy(network, board, bit, images, labels, golden, words, folder, clock)
+    given = (images, labels, golden, tested, words)
+    names = deploy(network, board, bit, *given, folder, clock, correction)
     result = {
         "folder": str(folder),
         "files": names,

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bbnn.cli import emit
 from bbnn.cli.array import array_option, folder_for, reads_of, with_macros
+from bbnn.cli.corrections import correction_option, with_correction
 from bbnn.cli.images import dataset_option, default_sample, images_for
-from bbnn.correction import load_correction
 from bbnn.description import Network
 from bbnn.early_exit import RULES, exit_of
 from bbnn.errors import require, require_int
@@ -52,12 +52,7 @@ WAVES_IMAGES = 10
     "--chip", default=1, show_default=True, help="Of PCM, whose cells the macros have (its seed)."
 )
 @click.option("--time", default="1h", show_default=True, help="Since the chip was programmed.")
-@click.option(
-    "--correction",
-    "correction_file",
-    type=click.Path(path_type=Path),
-    help="Of the logits; load it.",
-)
+@correction_option
 @click.option(
     "--exit", "rule", default="off", type=click.Choice([*RULES]), help="Rule of early exit."
 )
@@ -104,7 +99,7 @@ def command(
     setup = Setup(
         members=checked_members(network, members),
         stalls=stalls,
-        correction=load_correction(network, correction_file) if correction_file else None,
+        correction=with_correction(network, correction_file)[1],
         exit=exit_of(network, rule, margin),
     )
     folder = output or folder_for(network, array)

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bbnn.cli import emit
+from bbnn.cli.corrections import correction_option, with_correction
 from bbnn.cli.images import dataset_option, default_sample, images_for
-from bbnn.correction import Correction, corrected, load_correction
 from bbnn.errors import InputError, require, require_int
 from bbnn.model_file import load
 
 if TYPE_CHECKING:
+    from bbnn.correction import Correction
     from bbnn.description import Network
     from boards.platforms import Board
 
@@ -40,12 +41,7 @@ TRANSFERS = 20
 @click.option("--images", "count", default=20, show_default=True, help="The first N of the set.")
 @click.option("--members", type=int, help="T [the model's].")
 @dataset_option
-@click.option(
-    "--correction",
-    "correction_file",
-    type=click.Path(path_type=Path),
-    help="Of the logits; load it.",
-)
+@correction_option
 @click.option(
     "--simulator",
     default="verilator",
@@ -87,11 +83,7 @@ def command(
     images, labels = images_for(network, dataset)
     require_int("--images", count, 1, len(images))
     images = images[:count]
-    played, correction = network, None
-    if correction_file is not None:
-        require(simulate, "--correction", "given with --simulate", "--board")
-        correction = load_correction(network, correction_file)
-        played = corrected(network, correction)
+    played, correction = with_correction(network, correction_file)
     golden = logits(played, images, checked_members(network, members))
     if simulate:
         folder = output or Path("build") / network.name
@@ -101,9 +93,9 @@ def command(
     elif labels is None:
         raise InputError(f"--dataset must have labels for a board, not be {dataset}")
     elif board.family == "zynq":
-        result = on_board(network, images, labels[:count], golden, board, host, bit)
+        result = on_board(network, images, labels[:count], golden, board, host, bit, correction)
     else:
-        result = on_port(network, images, golden, board, port)
+        result = on_port(network, images, golden, board, port, correction)
         result["accuracy"] = float((np.array(result.pop("labels")) == labels[:count]).mean())
     if as_json:
         emit(result)
@@ -148,6 +140,7 @@ def on_port(
     golden: NDArray[np.int64],
     board: Board,
     port: str | None,
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return what the driver finds on a board at a serial port, loaded before."""
     require(port is not None, "--port", f"given for {board.title}", port)
@@ -156,7 +149,9 @@ def on_port(
         *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True
     ) as bar:
         task = bar.add_task(f"compare on {port}", total=len(images))
-        result = compared(network, images, golden, board, port, lambda n: bar.advance(task, n))
+        result = compared(
+            network, images, golden, board, port, lambda n: bar.advance(task, n), correction
+        )
     return {**result, "on": board.name}
 
 
@@ -179,10 +174,10 @@ def compared(
     words = random_words(network, TESTED)
     clock = None if board.family == "zynq" else board.clock_mhz
     try:
-        told = describe(network, board.family, clock_mhz=clock, test_words=words)
+        told = describe(
+            network, board.family, clock_mhz=clock, test_words=words, correction=correction
+        )
         with Accelerator(target, told, batch=batch) as accelerator:
-            if correction is not None:
-                accelerator.correct(correction.scale, correction.offset)
             return compare(accelerator, images, golden, progress)
     except DriverError as error:
         raise InputError(str(error)) from None
@@ -196,11 +191,13 @@ def on_board(
     board: Board,
     host: str | None,
     bit: Path | None,
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return what the driver finds on a board that is reached over SSH."""
     from boards.shell.bit_header import require_part
-    from boards.shell.deploy import about, deploy
+    from boards.shell.deploy import SELF_TEST, about, deploy
     from boards.shell.remote import verify_on
+    from golden.network import logits
     from golden.self_test import TESTED, random_words
 
     require(host is not None, "--host", "given with --board, USER@HOST", host)
@@ -215,7 +212,9 @@ def on_board(
         folder = Path(temporary) / "deploy"
         clock = about(bit, network).get("clock_mhz")
         words = random_words(network, TESTED)
-        deploy(network, board, bit, images, labels, golden, words, folder, clock)
+        tested = logits(network, images[:SELF_TEST], golden.shape[1])
+        given = (images, labels, golden, tested, words)
+        deploy(network, board, bit, *given, folder, clock, correction)
         return {**verify_on(host, folder), "on": board.name}
 
 

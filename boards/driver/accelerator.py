@@ -58,6 +58,8 @@ class Accelerator:
             self._load(self._constants)
             self._test_streams()
             self._test()
+            if self.description.correction:
+                self.correct(**self.description.correction)
         except BaseException:
             self.close()
             raise

@@ -77,6 +77,7 @@ class Description:
         self.self_test = content.get("self_test")
         self.codes = base64.b64decode(content.get("codes", ""))
         self.constants: dict[str, list[int]] = content.get("constants", {})
+        self.correction: dict[str, list[int]] = content.get("correction", {})
 
     @property
     def pixels(self) -> int:

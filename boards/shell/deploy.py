@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbnn.correction import Correction
 from bbnn.description import Network
 from bbnn.errors import require
 from bbnn.model_file import digest, save_network
@@ -22,7 +23,7 @@ from boards.platforms import Board
 from boards.shell.describe import describe
 from boards.shell.notebook import notebook, script
 
-__all__ = ["ABOUT", "about", "deploy"]
+__all__ = ["ABOUT", "SELF_TEST", "about", "deploy"]
 
 ABOUT = "bitstream.json"
 """What `bbnn bitstream` writes beside the bitstream."""
@@ -82,14 +83,17 @@ def deploy(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
     logits: NDArray[np.int64],
+    tested: NDArray[np.int64],
     words: NDArray[np.int64],
     folder: Path,
     clock_mhz: float | None,
+    correction: Correction | None = None,
 ) -> list[str]:
     """Write the folder, which must be new or empty; return the names of its files.
 
-    logits : golden's, int64 (N, T, classes), of `images`. words : golden's, int64 (streams, count),
-    of the random streams. The folder appears whole or not at all.
+    logits : golden's, int64 (N, T, classes), of `images`, with the correction if there is one.
+    tested : golden's without it, of the first of them. words : golden's, int64 (streams, count), of
+    the random streams. The folder appears whole or not at all.
     """
     taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     require(not taken, str(folder), "a new folder", "one with files")
@@ -103,9 +107,10 @@ def deploy(
             network,
             board.family,
             clock_mhz=clock_mhz,
-            test_images=images[:SELF_TEST],
-            test_logits=logits[:SELF_TEST],
+            test_images=images[: len(tested)],
+            test_logits=tested,
             test_words=words,
+            correction=correction,
         )
         (beside / FILE).write_text(json.dumps(described, indent=1) + "\n")
         np.savez_compressed(beside / IMAGES, images=images, labels=labels, logits=logits)

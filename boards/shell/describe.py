@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.correction import ranges
+from bbnn.correction import Correction, ranges
 from bbnn.description import Network
 from bbnn.interface import as_json, seed_registers
 from bbnn.model_file import digest
@@ -31,12 +32,14 @@ def describe(
     test_images: NDArray[np.uint8] | None = None,
     test_logits: NDArray[np.int64] | None = None,
     test_words: NDArray[np.int64] | None = None,
+    correction: Correction | None = None,
 ) -> dict[str, Any]:
     """Return the description of `network` behind the shell of `family`, for JSON.
 
     clock_mhz : what the bitstream was made for, None where it is set otherwise. test_images, uint8
     (N, pixels), and test_logits, golden's int64 (N, T, classes) : what the driver tries first.
     test_words : golden's int64 (streams, count), with which it tests the random streams.
+    correction : of the logits, which it loads after these tests.
     """
     tables = as_json(network)
     codes = code_bytes(network)
@@ -84,6 +87,8 @@ def describe(
         }
     if test_words is not None:
         description["random_words"] = test_words.tolist()
+    if correction is not None:
+        description["correction"] = asdict(correction)
     return description
 
 
