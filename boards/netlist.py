@@ -17,6 +17,7 @@ from pathlib import Path
 from bbnn.errors import InputError
 from bbnn.tools import environment, find
 from boards import block_ram, synthesis
+from boards.fanout import LIMIT, spread_file
 from boards.process import run
 
 __all__ = ["write_netlist"]
@@ -38,20 +39,29 @@ LINT = (
 
 
 def write_netlist(
-    verilog: Path, top: str, folder: Path, tell: Callable[[str], None] = lambda line: None
+    verilog: Path,
+    top: str,
+    folder: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    limit: int = LIMIT,
 ) -> Path:
     """Synthesize `verilog` out of context in `folder`; return ``NAME.netlist.v``.
 
-    Its module `top` has the ports of the design. `tell` gets the lines of Yosys' log. Raise
+    Its module `top` has the ports of the design, and its cells are those that are placed: none
+    drives more than `limit` pins (`boards.fanout`). `tell` gets the lines of Yosys' log. Raise
     `InputError` if Yosys refuses, or uses a cell that has no model.
     """
     yosys = find("yosys")
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(os.path.relpath(verilog, folder)).as_posix()
     script = synthesis.SCRIPT.format(source=source, options=synthesis.OPTIONS.format(top=top))
-    (folder / "netlist.ys").write_text(f"{script}write_verilog -noattr cells.v\n")
+    (folder / "netlist.ys").write_text(f"{script}write_json netlist.json\n")
     command = [yosys, "-q", "-l", "netlist.log", "-s", "netlist.ys"]
     run(command, folder, "netlist.log", environment(), tell)
+    spread_file(folder / "netlist.json", top, limit)
+    to_verilog = "read_json netlist.json; write_verilog -noattr cells.v"
+    command = [yosys, "-q", "-l", "verilog.log", "-p", to_verilog]
+    run(command, folder, "verilog.log", environment(), tell)
     cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
     text = "\n".join([*LINT, *models(set(cells)), (folder / "cells.v").read_text()])
     path = folder / f"{top}.netlist.v"

@@ -95,16 +95,21 @@ def answer_writes(m: Module, bus: Any, accepts: Value, refused: Signal) -> Signa
 
 
 def answer_reads(
-    m: Module, bus: Any, registers: Iterable[Register], values: Mapping[str, Value]
+    m: Module,
+    bus: Any,
+    registers: Iterable[Register],
+    values: Mapping[str, Value],
+    waits: Value | None = None,
 ) -> Signal:
     """Answer reads from `bus`, an `Axi4Lite` subordinate; return when one is taken.
 
     values : what registers hold, by name; the others read as their reset value. An address of no
-    register is answered with SLVERR.
+    register is answered with SLVERR. waits : none is taken in this cycle.
     """
     reads = Signal()
+    ready = ~bus.rvalid | bus.rready
     m.d.comb += [
-        reads.eq(bus.arvalid & (~bus.rvalid | bus.rready)),
+        reads.eq(bus.arvalid & (ready if waits is None else ready & ~waits)),
         bus.arready.eq(reads),
     ]
     with m.If(bus.rready):

@@ -49,7 +49,8 @@ class Control(wiring.Component):
     random : In(32)
         Its next bits.
     random_taken : Out(1)
-        They are read in this cycle.
+        They were read in the cycle before. No read is taken now; in the next cycle `random` has the
+        ones after them.
     image_in, image_out : In(1)
         An image has been taken, a packet has been finished, in this cycle.
     empty : In(1)
@@ -194,10 +195,11 @@ class Control(wiring.Component):
             readable |= self._correct(m, writes & ~self.run, accepts)
 
         # Reading.
-        reads = answer_reads(m, bus, table.values(), readable)
+        # The random streams are all over the part, hence a register; the next word comes later.
+        reads = answer_reads(m, bus, table.values(), readable, waits=self.random_taken)
         with m.If(reads & (bus.araddr == table["CYCLES_LOW"].address)):
             m.d.sync += cycles_high.eq(cycles[32:])
-        m.d.comb += self.random_taken.eq(reads & (bus.araddr == table["RANDOM"].address))
+        m.d.sync += self.random_taken.eq(reads & (bus.araddr == table["RANDOM"].address))
         return m
 
     def _correct(self, m: Module, writes: Value, accepts: Signal) -> dict[str, Value]:

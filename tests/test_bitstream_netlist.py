@@ -26,6 +26,8 @@ FOLDER = Path(__file__).parents[1] / "build" / "tests"
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
 """Its first weights fill half a block RAM."""
 IMAGES = 6
+LIMIT = 24
+"""Pins that a cell of its netlist drives; so much that some are copied."""
 SHIPPED = ("fashion-mlp",)
 """Networks that ship and whose netlist is simulated, folded small: `CYCLES` an image at most."""
 CYCLES = 66_560
@@ -35,7 +37,7 @@ CYCLES = 66_560
 def netlist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("netlist")
     verilog = generate(NETWORK, folder / "design")
-    return write_netlist(verilog, NETWORK.name, folder)
+    return write_netlist(verilog, NETWORK.name, folder, limit=LIMIT)
 
 
 def compared(
@@ -56,6 +58,7 @@ def test_netlist_is_primitives(netlist: Path) -> None:
     cells = set(re.findall(r"^  (\w+) #?\(", design, re.MULTILINE))
     assert {"LUT6", "FDRE", "RAM32M", "RAMB18E1"} <= cells
     assert not re.search(r"\balways\b", design)
+    assert design.count("$copy$") > 20
 
 
 @pytest.mark.slow

@@ -142,6 +142,39 @@ def test_an_access_every_cycle() -> None:
     assert answers[1:] == list(range(1, 19))
 
 
+@pytest.mark.parametrize("slow", [0, 2])
+def test_a_random_word_is_read_once(slow: int) -> None:
+    """Reads of RANDOM, offered in every cycle, get every word; other reads take none."""
+    bench = Bench(NARROW)
+    bus, jitter = bench.dut.bus, Random(44)
+    addresses = {register.name: register.address for register in registers(NARROW)}
+    words: list[int] = []
+    word = 0
+
+    async def steps(ctx: Any) -> None:
+        nonlocal word
+        ctx.set(bus.arvalid, 1)
+        address = addresses["RANDOM"]
+        asked: list[int] = []
+        for _ in range(100):
+            ctx.set(bus.araddr, address)
+            ctx.set(bus.rready, jitter.randint(0, slow) == 0)
+            ctx.set(bench.dut.random, word)
+            if ctx.get(bus.rvalid & bus.rready) and asked.pop() == addresses["RANDOM"]:
+                words.append(ctx.get(bus.rdata))
+            taken, takes_read = ctx.get(bench.dut.random_taken), ctx.get(bus.arready)
+            await ctx.tick()
+            word += taken
+            if takes_read:
+                asked.append(address)
+                address = jitter.choice([addresses["RANDOM"], addresses["RANDOM"], 4])
+
+    run(bench.dut, steps)
+    assert words == list(range(len(words)))
+    assert word - len(words) in (0, 1)
+    assert len(words) > 10
+
+
 @pytest.mark.parametrize("slow", [0, 1, 3])
 def test_requests_wait_for_answers_to_be_taken(slow: int) -> None:
     """Offer requests in every cycle and take answers now and then: none is lost or doubled."""
