@@ -58,7 +58,7 @@ def test_netlist_is_primitives(netlist: Path) -> None:
     cells = set(re.findall(r"^  (\w+) #?\(", design, re.MULTILINE))
     assert {"LUT6", "FDRE", "RAM32M", "RAMB18E1"} <= cells
     assert not re.search(r"\balways\b", design)
-    assert design.count("$copy$") > 20
+    assert netlist.with_name("netlist.json").read_text().count("$copy$") > 20
 
 
 @pytest.mark.slow
