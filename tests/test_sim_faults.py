@@ -35,7 +35,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "2 packets of 18 words must come, not 2 in",
     ),
     "reads another value": ("s_axi_rdata", "core ^ 32'h80", "ID must read 0x42424e4e"),
-    "counts wrongly": ("s_axi_rdata", "core ^ (quiet != 0)", "MEMBERS must read 0x2, not 0x3"),
+    "counts wrongly": ("s_axi_rdata", "core ^ (quiet == 255)", "MEMBERS must read 0x2, not 0x3"),
     "reads unknown bits": ("s_axi_rdata", "{core[31:1], 1'bx}", "s_axi reads"),
     "changes an answer": ("s_axi_rdata", "core ^ !s_axi_rready", "s_axi changed its answer"),
     "answers unasked": ("s_axi_bvalid", "core || count[5]", "s_axi answers what it has not"),
