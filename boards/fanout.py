@@ -29,11 +29,11 @@ Cells = dict[str, dict[str, Any]]
 
 
 class Pin(NamedTuple):
-    """An input: bit `index` of a port of a cell."""
+    """An input: a bit of a port of a cell, by its position."""
 
     cell: str
     port: str
-    index: int
+    position: int
 
 
 def spread_file(path: Path, top: str, limit: int = LIMIT) -> int:
@@ -87,9 +87,9 @@ def _connections(cells: Cells) -> tuple[dict[int, str], dict[int, list[Pin]]]:
             if port == output:
                 drivers |= dict.fromkeys(_wires(bits), name)
             elif cell["port_directions"][port] == "input":
-                for index, bit in enumerate(bits):
+                for position, bit in enumerate(bits):
                     if isinstance(bit, int):
-                        pins[bit].append(Pin(name, port, index))
+                        pins[bit].append(Pin(name, port, position))
     return drivers, pins
 
 
@@ -142,4 +142,4 @@ def _copy(module: dict[str, Any], driver: str, bit: int, pins: list[Pin]) -> Non
     cells[f"{driver}$copy${bit}"] = {**original, "connections": connections}
     module["netnames"][f"$copy${bit}"] = {"hide_name": 1, "bits": [bit], "attributes": {}}
     for pin in pins:
-        cells[pin.cell]["connections"][pin.port][pin.index] = bit
+        cells[pin.cell]["connections"][pin.port][pin.position] = bit
