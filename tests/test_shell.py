@@ -165,18 +165,20 @@ def test_interrupt() -> None:
 
 
 ERRORS = {
-    "read-slverr": ({}, [SOURCE + 16], "read_slverr"),
-    "read-decerr": ({"SOURCE": MEMORY + 0x3FF0}, [], "read_decerr"),
-    "write-slverr": ({}, [TARGET], "write_slverr"),
-    "write-decerr": ({"DESTINATION": MEMORY - 64}, [], "write_decerr"),
-    "framing": ({"DESTINATION_BYTES": 60}, [], "framing"),
+    "first-read-slverr": ({}, [SOURCE], "read_slverr", 0),
+    "read-slverr": ({}, [SOURCE + 16], "read_slverr", 16),
+    "read-decerr": ({"SOURCE": MEMORY + 0x3FF0}, [], "read_decerr", 16),
+    "write-slverr": ({}, [TARGET], "write_slverr", 192),
+    "write-decerr": ({"DESTINATION": MEMORY - 64}, [], "write_decerr", 192),
+    "framing": ({"DESTINATION_BYTES": 60}, [], "framing", 192),
 }
+"""Registers that differ, bad words, the bit of STATUS, and the most bytes that the core takes."""
 
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors_are_told(case: str) -> None:
     """The interrupt comes, too, and after a stop all works."""
-    changed, bad, told = ERRORS[case]
+    changed, bad, told, good = ERRORS[case]
     bench = Bench()
     images = random_images(NETWORK, 3)
     expected = packets(NETWORK, images, 2)
@@ -187,6 +189,7 @@ def test_errors_are_told(case: str) -> None:
         assert await bench.write(ctx, "dma.CONTROL", 3) == OKAY
         await ctx.tick().until(bench.dut.irq)
         assert await bench.end(ctx) == STATUS[told]
+        assert await bench.read(ctx, "dma.BYTES_IN") <= good
         await bench.stop(ctx)
         bench.memory.bad.clear()
         await bench.begin(ctx, images, expected)

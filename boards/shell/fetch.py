@@ -45,6 +45,8 @@ class Fetch(wiring.Component):
         Bytes that the core has taken.
     slverr, decerr : Out(1)
         Such an answer has come since `start`.
+    fails : Out(1)
+        One comes in this cycle: `go` must be low in the next one.
     bus : Out(Axi3Half)
         To memory.
     o : Out(Axi4Stream)
@@ -59,6 +61,7 @@ class Fetch(wiring.Component):
     moved: Signal
     slverr: Signal
     decerr: Signal
+    fails: Signal
     bus: Any
     o: Any
 
@@ -73,6 +76,7 @@ class Fetch(wiring.Component):
                 "moved": Out(32),
                 "slverr": Out(1),
                 "decerr": Out(1),
+                "fails": Out(1),
                 "bus": Out(Axi3Half("r", 8 * BYTES, 6)),
                 "o": Out(Axi4Stream()),
             }
@@ -85,6 +89,7 @@ class Fetch(wiring.Component):
         m.d.sync += left.eq(leaves)
         ahead = read_ahead(m, self, DEPTH, place, beats, left)
         buffer = ahead.buffer
+        m.d.comb += self.fails.eq(self.bus.rvalid & self.bus.rresp[1])
 
         # Words to the core.
         words = Signal(30)

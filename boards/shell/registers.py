@@ -31,7 +31,7 @@ class Registers(wiring.Component):
     -------
     bus : In(Axi4Lite)
     start : Out(1)
-        High for the cycle before `run` rises.
+        High in the first cycle of `run`: a register, since so much follows from it.
     run, interrupt : Out(1)
         Bits of CONTROL.
     source, source_bytes, destination, destination_bytes : Out(32)
@@ -119,9 +119,11 @@ class Registers(wiring.Component):
         if self.streamed:
             startable &= ~bus.wdata[2] | self.reads | ~self.busy
         known = 2 + self.streamed
+        m.d.sync += self.start.eq(0)
         with m.If(writes & control & (bus.wdata[known:] == 0) & startable):
-            m.d.comb += [accepts.eq(1), self.start.eq(bus.wdata[0] & ~self.run)]
+            m.d.comb += accepts.eq(1)
             m.d.sync += [
+                self.start.eq(bus.wdata[0] & ~self.run),
                 self.run.eq(bus.wdata[0]),
                 self.interrupt.eq(bus.wdata[1]),
                 refused.eq(0),

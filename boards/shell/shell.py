@@ -96,12 +96,14 @@ class Shell(wiring.Component):
                 ours, theirs = getattr(half, name), getattr(self.hp0, name)
                 m.d.comb += theirs.eq(ours) if member.flow == Out else ours.eq(theirs)
 
+        # A register, since data moves by it: it rises once all has been taken with `start`.
         go = Signal()
         errors = Cat(errors, store.slverr, store.decerr, store.framing)
+        may_go = registers.run & ~errors.any()
+        m.d.shell += go.eq(may_go & ~fetch.fails & ~store.fails)
         m.d.comb += [
-            go.eq(registers.run & ~errors.any()),
             registers.errors.eq(errors),
-            registers.busy.eq(busy),
+            registers.busy.eq(busy | registers.start | (may_go & ~go)),
             registers.bytes_in.eq(fetch.moved),
             registers.bytes_out.eq(store.moved),
             self.irq.eq(registers.interrupt & registers.run & ~registers.busy),
@@ -109,7 +111,7 @@ class Shell(wiring.Component):
             fetch.bytes.eq(registers.source_bytes),
             store.address.eq(registers.destination),
             store.bytes.eq(registers.destination_bytes),
-            store.drop.eq(~registers.run),
+            store.drop.eq(~registers.run & ~go),
         ]
         for engine in (fetch, store):
             m.d.comb += [engine.start.eq(registers.start), engine.go.eq(go)]

@@ -9,7 +9,7 @@ from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.shell.axi3 import DECERR, INCR, SLVERR, Axi3Half
-from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, next_burst
+from boards.shell.burst import BURST, BYTES, NORMAL_UNCACHED, WORDS, next_burst
 from hdl.axi import Axi4Stream
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Store(wiring.Component):
 
     Members
     -------
-    start, go, address, bytes, busy, slverr, decerr
+    start, go, address, bytes, busy, slverr, decerr, fails
         As in ``boards.shell.fetch.Fetch``.
     drop : In(1)
         Take whatever is offered and forget it; not while `go`.
@@ -53,6 +53,7 @@ class Store(wiring.Component):
     moved: Signal
     slverr: Signal
     decerr: Signal
+    fails: Signal
     framing: Signal
     bus: Any
     i: Any
@@ -69,6 +70,7 @@ class Store(wiring.Component):
                 "moved": Out(32),
                 "slverr": Out(1),
                 "decerr": Out(1),
+                "fails": Out(1),
                 "framing": Out(1),
                 "bus": Out(Axi3Half("w", 8 * BYTES, 6)),
                 "i": In(Axi4Stream()),
@@ -104,7 +106,9 @@ class Store(wiring.Component):
         # Beats to bursts.
         place = Signal(29)
         beats = Signal(30)
-        more = Signal()  # whether `beats` is not 0, known beforehand
+        # Whether `beats` is not 0, and whether the beat is the last and holds one word alone: known
+        # beforehand.
+        more, half = Signal(), Signal()
         odd = Signal()
         length, known = next_burst(m, place, beats, (bus.wvalid & bus.wready) | self.start)
         left = Signal(range(BURST))
@@ -116,7 +120,8 @@ class Store(wiring.Component):
             bus.awcache.eq(NORMAL_UNCACHED),
             bus.wdata.eq(buffer.r_data),
             bus.wlast.eq(left == 0),
-            bus.wstrb.eq(Mux(odd & (beats == 1), 0x0F, 0xFF)),
+            bus.wstrb.eq(Mux(half, 0x0F, 0xFF)),
+            self.fails.eq(bus.bvalid & bus.bready & bus.bresp[1]),
             self.busy.eq(~between | (self.go & more)),
         ]
         with m.FSM():
@@ -125,7 +130,7 @@ class Store(wiring.Component):
                 m.d.sync += [
                     bus.awlen.eq(length - 1),
                     left.eq(length - 1),
-                    burst_bytes.eq((length << 3) - Mux(odd & (beats == length), 4, 0)),
+                    burst_bytes.eq(0),
                 ]
                 with m.If(self.go & known & (buffer.r_level >= length)):
                     m.next = "ADDRESS"
@@ -137,7 +142,8 @@ class Store(wiring.Component):
                 m.d.comb += [bus.wvalid.eq(1), buffer.r_en.eq(bus.wready)]
                 with m.If(bus.wready):
                     m.d.sync += [left.eq(left - 1), beats.eq(beats - 1), place.eq(place + 1)]
-                    m.d.sync += more.eq(beats != 1)
+                    m.d.sync += [more.eq(beats != 1), half.eq(odd & (beats == 2))]
+                    m.d.sync += burst_bytes.eq(burst_bytes + Mux(half, BYTES // WORDS, BYTES))
                     with m.If(bus.wlast):
                         m.next = "RESPONSE"
             with m.State("RESPONSE"):
@@ -156,6 +162,7 @@ class Store(wiring.Component):
                 beats.eq((self.bytes + BYTES - 1) >> 3),
                 more.eq(self.bytes != 0),
                 odd.eq(self.bytes[2]),
+                half.eq(self.bytes == BYTES // WORDS),
                 words.eq(self.bytes >> 2),
                 some.eq(self.bytes[2:] != 0),
                 last.eq(self.bytes[2:] == 1),
