@@ -2,9 +2,9 @@
 #
 #   make demo            sets up, then runs the whole chain on the shipped network
 #   make test            sets up, then runs the fast test suite, linters included
-#   make test-slow       the long tests
+#   make test-slow       the long tests; installs place and route, and routes a shipped network
 #   make test-torch      golden against PyTorch, and training; installs PyTorch
-#   make test-toolchain  bitstreams: installs place and route, then routes a shipped network
+#   make test-toolchain  bitstreams of a small design on more boards; installs place and route
 #   make setup           only sets up
 #   make lock            chooses the locked versions anew (needs uv)
 #   make clean           removes .venv and build

@@ -38,7 +38,7 @@ from opentools import toolchain
 
 SHIPPED = Path(__file__).parents[1] / "models/fashion-mlp.safetensors"
 NETWORK = random_network(sizes=(64, 32, 4), probability_bits=(1, 1), lanes=((2, 2), (2, 2)))
-LANES = ((61, 4), (32, 8), (1, 1))
+LANES = ((49, 4), (64, 1), (1, 1))
 """Of the shipped network that is placed and routed: few, and no code memory so deep that Yosys puts
 parts of several words side by side in a block RAM."""
 
@@ -242,7 +242,7 @@ def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
         read_back(tools, Database(tools.database, other), tmp_path / "lookup.bit")
 
 
-@pytest.mark.toolchain
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_weights_of_a_shipped_network_are_in_the_file(tmp_path: Path) -> None:
     """Folded small, so that routing is short; all weights lie in block RAM then."""
@@ -257,6 +257,7 @@ def test_weights_of_a_shipped_network_are_in_the_file(tmp_path: Path) -> None:
     path.write_bytes(to_bytes(network))
     options = ["--board", "pynq-z2", "--clock", 50, "-o", folder, "--json"]
     about = json.loads(run(path, *options))
+    print(about["fmax_mhz"], about["resources"], about["bits"], about["block_rams"])
     assert about["fmax_mhz"] >= 50
     database = Database(tools.database, about["part"])
     bits = read_back(tools, database, Path(about["bitstream"]))

@@ -70,7 +70,7 @@ def test_netlist_equals_golden(netlist: Path, tmp_path: Path) -> None:
         assert found.members == IMAGES * NETWORK.ensemble.members
 
 
-@pytest.mark.toolchain
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_netlist_of_a_shipped_network_equals_golden(name: str, tmp_path: Path) -> None:
