@@ -103,6 +103,7 @@ class Shell(wiring.Component):
         m.d.shell += go.eq(may_go & ~fetch.fails & ~store.fails)
         m.d.comb += [
             registers.errors.eq(errors),
+            # Between `start` and `go` too, though the engines rest then.
             registers.busy.eq(busy | registers.start | (may_go & ~go)),
             registers.bytes_in.eq(fetch.moved),
             registers.bytes_out.eq(store.moved),
