@@ -19,6 +19,7 @@ from PIL import Image
 from bbnn.cli import group
 from bbnn.data import NAMES, SAMPLE, SAMPLES, cifar, fetch, files, idx, load, noise, ood, shuffled
 from bbnn.data.fetch import fetch as fetch_set
+from bbnn.data.fit import fitted
 from bbnn.data.sets import CIFAR_10, DATA_SETS, FASHION_MNIST, MNIST, DataSet
 from bbnn.errors import InputError
 
@@ -230,6 +231,36 @@ def test_ood_images_are_as_many() -> None:
     np.testing.assert_array_equal(ood("noise", images), noise(images.shape))
     np.testing.assert_array_equal(ood("shuffled", images), shuffled(images))
     np.testing.assert_array_equal(ood("mnist-1000", images), load("mnist-1000")[0][:30])
+    coloured = ood("mnist-1000", noise((30, 32, 30, 3)))
+    np.testing.assert_array_equal(coloured, fitted(load("mnist-1000")[0][:30], (32, 30, 3)))
+
+
+def test_strangers_of_another_shape_are_brought_to_it() -> None:
+    """Cut or bordered around the middle, each axis by itself; grey from colours as Pillow does."""
+    colours = noise((3, 32, 32, 3))
+    grey = fitted(colours, (28, 28, 1))
+    assert grey.shape == (3, 28, 28, 1)
+    assert grey.dtype == np.uint8
+    for before, after in zip(colours, grey, strict=True):
+        pillow = np.array(Image.fromarray(before).convert("L"))[2:30, 2:30]
+        # Pillow's coefficients have 16 bits and are not rounded to thousandths.
+        assert abs(after[..., 0].astype(int) - pillow).max() <= 1
+    white = np.full((1, 4, 4, 3), 255, np.uint8)
+    np.testing.assert_array_equal(fitted(white, (4, 4, 1)), np.full((1, 4, 4, 1), 255))
+    wide = fitted(grey, (33, 20, 3))
+    assert wide.shape == (3, 33, 20, 3)
+    for colour in range(3):
+        np.testing.assert_array_equal(wide[:, 2:30, :, colour], grey[:, :, 4:24, 0])
+    assert not wide[:, :2].any()
+    assert not wide[:, 30:].any()
+    np.testing.assert_array_equal(fitted(colours, (32, 32, 3)), colours)
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(2, 1), (2, 3), (3, 2), (4, 1)])
+def test_channels_that_become_no_others(own: int, wanted: int) -> None:
+    message = f"^channels must be {wanted}, or what becomes them, not {own}$"
+    with pytest.raises(InputError, match=message):
+        fitted(np.zeros((1, 4, 4, own), np.uint8), (4, 4, wanted))
 
 
 @pytest.fixture

@@ -36,8 +36,9 @@ from golden.network import checked_members
     "ood_names",
     multiple=True,
     type=click.Choice(data.OOD_NAMES),
-    help="Images that the network should not know; may be repeated [the other of mnist and"
-    " fashion-mnist, and noise; for cifar-10 noise, and its own images with shuffled pixels].",
+    help="Images that the network should not know, brought to its shape; may be repeated [the other"
+    " of mnist and fashion-mnist, and noise; for cifar-10 noise, and its own images with shuffled"
+    " pixels].",
 )
 @click.option("--members", type=int, help="Members per image [the model's own].")
 @click.option("--images", "count", type=int, help="Take the first so many of each [all].")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bbnn.data.files import read, require_located
+from bbnn.data.fit import fitted
 from bbnn.data.sets import DATA_SETS, SPLITS, Images, Labels, Split, by_name
 from bbnn.errors import InputError, require
 
@@ -58,11 +59,15 @@ def load(
 def ood(name: str, images: Images) -> Images:
     """Return as many images out of the distribution of `images`, or as many as there are.
 
-    name : one of `OOD_NAMES`: another set's test images, noise, or `images` themselves shuffled.
+    name : one of `OOD_NAMES`: another set's test images in the shape of these (`bbnn.data.fit`),
+    noise, or `images` themselves shuffled.
     """
     if name == NOISE:
         return noise(images.shape)
-    return shuffled(images) if name == SHUFFLED else load(name)[0][: len(images)]
+    if name == SHUFFLED:
+        return shuffled(images)
+    height, width, channels = images.shape[1:]
+    return fitted(load(name)[0][: len(images)], (height, width, channels))
 
 
 def noise(shape: tuple[int, ...], seed: int = SEED) -> Images:
