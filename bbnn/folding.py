@@ -111,7 +111,8 @@ def estimate(network: Network) -> Cost:
 def layer_cost(layer: Layer) -> Cost:
     """Return what a layer takes: its lanes, its sums and its code memory."""
     rows, columns = layer.folding.lanes_in, layer.folding.lanes_out
-    lanes = rows * columns * LANE_LUTS[layer.probability_bits]
+    # A mask costs a lane without noise what noise costs it, and a lane with noise nothing.
+    lanes = rows * columns * LANE_LUTS[max(layer.probability_bits, layer.masked)]
     buffers = rows * ROW_LUTS
     sums = columns * SUM_LUTS * (2 * layer.reach).bit_length()
     rom, ram = 0.0, 0.0
@@ -130,14 +131,15 @@ def _folded(network: Network, index: int, candidates: list[Layer], budget: int) 
     passes = network.ensemble.members if index >= network.first_ensembling else 1
     passes *= network.steps
     fitting = [each for each in candidates if reading_cycles(each, passes) <= budget]
+    chosen = [each.name for each in network.layers[: index + 1]]
     widest = _folding(layer, layer.rows, layer.columns)
     nearest = reading_cycles(widest, passes), f"{layer.name} crossbar"
     for candidate in fitting:
         layers = (*network.layers[:index], candidate, *network.layers[index + 1 :])
         tried = replace(network, layers=layers)
         stages = stage_cycles(tried, network.ensemble.members)
-        own = {name: cycles for name, cycles in stages.items() if name.split()[0] == layer.name}
-        slowest = max((cycles, name) for name, cycles in own.items())
+        # Those before it, too: a burst of members waits for what is behind.
+        slowest = max((stages[name], name) for name in stages if name.split()[0] in chosen)
         if slowest[0] <= budget:
             return tried
         nearest = max(nearest, slowest) if nearest[0] <= budget else min(nearest, slowest)

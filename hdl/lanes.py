@@ -124,7 +124,9 @@ class Lanes(wiring.Component):
             if self.drive_kind == "masked":
                 lane = Mux(self.driven[s], lane, 0)
             lanes.append(named(m, f"lane_{s}", lane))
-        ranks = [lanes] if self.probability_bits else add_triples(m, lanes)
+        # Noise or a mask makes a LUT of each lane; without, three of them fill one.
+        whole = self.probability_bits or self.drive_kind == "masked"
+        ranks = [lanes] if whole else add_triples(m, lanes)
         if self.registered:
             # A register behind each LUT that there is anyway.
             ranks = [

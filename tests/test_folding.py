@@ -18,7 +18,7 @@ from bbnn.folding import estimate, fastest, fold
 from bbnn.model_file import digest, load
 from bbnn.schedule import image_cycles
 from networks import random_network
-from systems import conv_network, spiking_network
+from systems import Block, build, conv_network, spiking_network
 
 SHIPPED = Path(__file__).parents[1] / "models" / "fashion-mlp.safetensors"
 PLENTY = {"lut": 10**9, "bram36": 10**9}
@@ -47,6 +47,17 @@ def test_only_the_folding_changes() -> None:
         assert (after.codes == before.codes).all()
         assert after.neuron is before.neuron
         assert after.folding.lanes_in % after.taps == 0
+
+
+@pytest.mark.parametrize("budget", range(114, 1500, 49))
+def test_what_waits_for_a_later_layer_counts(budget: int) -> None:
+    """A layer that reuses sums reads its members in a burst, until those behind it hold it up."""
+    blocks = (
+        Block(columns=32, sampled=(0, 1, 2), reuse=True, lanes_in=3, lanes_out=4),
+        Block(columns=8, neuron="logits", bits=0),
+    )
+    network = build(1, blocks, input_shape=(1, 24, 1))
+    assert fold(network, budget, **PLENTY).cycles <= budget
 
 
 @pytest.mark.parametrize("factory", [conv_network, spiking_network])
