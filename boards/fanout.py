@@ -9,13 +9,11 @@ reset never share a copy with pins for logic. What the netlist computes stays th
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["LIMIT", "spread", "spread_file"]
+__all__ = ["LIMIT", "spread"]
 
 LIMIT = 256
 """Pins that one output may drive."""
@@ -34,16 +32,6 @@ class Pin(NamedTuple):
     cell: str
     port: str
     position: int
-
-
-def spread_file(path: Path, top: str, limit: int = LIMIT) -> int:
-    """Do so in module `top` of the netlist in `path`, Yosys' JSON; return how many copies."""
-    netlist = json.loads(path.read_text())
-    made = spread(netlist["modules"][top], limit)
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(json.dumps(netlist))
-    beside.replace(path)
-    return made
 
 
 def spread(module: dict[str, Any], limit: int = LIMIT) -> int:

@@ -7,7 +7,6 @@ with another cell that lacks one is refused.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from pathlib import Path
 from bbnn.errors import InputError
 from bbnn.tools import environment, find
 from boards import block_ram, synthesis
-from boards.fanout import LIMIT, spread_file
+from boards.fanout import LIMIT
+from boards.placeable import make_placeable
 from boards.process import run
 
 __all__ = ["write_netlist"]
@@ -47,9 +47,9 @@ def write_netlist(
 ) -> Path:
     """Synthesize `verilog` out of context in `folder`; return ``NAME.netlist.v``.
 
-    Its module `top` has the ports of the design, and its cells are those that are placed: none
-    drives more than `limit` pins (`boards.fanout`). `tell` gets the lines of Yosys' log. Raise
-    `InputError` if Yosys refuses, or uses a cell that has no model.
+    Its module `top` has the ports of the design, and its cells are those that are placed
+    (`boards.placeable`), none of which drives more than `limit` pins. `tell` gets the lines of
+    Yosys' log. Raise `InputError` if Yosys refuses, or uses a cell that has no model.
     """
     yosys = find("yosys")
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,12 +58,11 @@ def write_netlist(
     (folder / "netlist.ys").write_text(f"{script}write_json netlist.json\n")
     command = [yosys, "-q", "-l", "netlist.log", "-s", "netlist.ys"]
     run(command, folder, "netlist.log", environment(), tell)
-    spread_file(folder / "netlist.json", top, limit)
+    kinds = make_placeable(folder / "netlist.json", top, limit)
     to_verilog = "read_json netlist.json; write_verilog -noattr cells.v"
     command = [yosys, "-q", "-l", "verilog.log", "-p", to_verilog]
     run(command, folder, "verilog.log", environment(), tell)
-    cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
-    text = "\n".join([*LINT, *models(set(cells)), (folder / "cells.v").read_text()])
+    text = "\n".join([*LINT, *models(kinds), (folder / "cells.v").read_text()])
     path = folder / f"{top}.netlist.v"
     beside = path.with_name(f"{path.name}.part")
     beside.write_text(text)

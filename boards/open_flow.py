@@ -16,8 +16,8 @@ from pathlib import Path
 from bbnn.tools import environment, find, version
 from boards import synthesis
 from boards.built import Result, uses
-from boards.fanout import spread_file
 from boards.fit import require_fit
+from boards.placeable import SOURCES, make_placeable
 from boards.process import run
 from boards.steps import Steps
 from boards.toolchain.database import Database
@@ -36,7 +36,6 @@ OPTIONS = "-family xc7 -flatten -abc9 -nosrl -top {name}"
 SAVE = "write_json {name}.json\n"
 CODE = tuple(sorted((Path(__file__).parent / "toolchain").glob("*.py")))
 """What writes the frames; where it changes, they are written again."""
-SPREAD = Path(__file__).with_name("fanout.py")
 
 
 def build(
@@ -107,12 +106,12 @@ class _Flow:
             (self.folder / "synthesis.ys").write_text(script)
             command = [find("yosys"), "-q", "-l", "synthesis.log", "-s", "synthesis.ys"]
             run(command, self.folder, "synthesis.log", environment(), self._tell_pass)
-            spread_file(self.file("json"), self.name)
+            make_placeable(self.file("json"), self.name)
 
         outputs = [f"{self.name}.json", "cells.json"]
         self.progress(0, STEPS[0])
         self.steps.step(
-            STEPS[0], [self.file("v"), SPREAD], outputs, action, [script, self.versions["yosys"]]
+            STEPS[0], [self.file("v"), *SOURCES], outputs, action, [script, self.versions["yosys"]]
         )
 
     def place_and_route(self, clock_mhz: float) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards.fanout import CONTROL, OUTPUTS, spread, spread_file
+from boards.fanout import CONTROL, OUTPUTS, spread
+from boards.placeable import make_placeable
 
 
 def cell(kind: str, inputs: dict[str, Any], **outputs: Any) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def test_neighbours_share_a_copy(tmp_path: Path) -> None:
     names = {f"sum_{k}": {"hide_name": 0, "bits": [10 + k], "attributes": {}} for k in order}
     path = tmp_path / "netlist.json"
     path.write_text(json.dumps({"modules": {"top": {"cells": cells, "netnames": names}}}))
-    assert spread_file(path, "top", 5) == 1
+    assert make_placeable(path, "top", 5) == {"FDRE", "LUT2"}
     made = json.loads(path.read_text())["modules"]["top"]["cells"]
     drivers = [made[f"ff{k}"]["connections"]["CE"][0] for k in range(1, 11)]
     assert drivers == [2] * 5 + [21] * 5
