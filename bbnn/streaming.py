@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bbnn.description import Layer, Network
+from bbnn.description import Network
 from bbnn.errors import InputError, require_int
 from bbnn.schedule import (
     CODE_BEAT,
+    LUT_ROM_DEPTH,
     code_beat_count,
     code_memories,
     lines_held,
+    neurons,
+    noise_words,
     stage_cycles,
     transposed,
 )
 
-__all__ = ["Choice", "Plan", "choices", "fetched_bytes", "plan"]
+__all__ = ["Choice", "Plan", "block_rams", "choices", "fetched_bytes", "memories", "plan"]
+
+HALVES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+"""Bits and words that half a block RAM can be (Xilinx UG473)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,13 +35,13 @@ class Choice:
     """One way for one layer.
 
     held : inputs that pass by the codes of a column group; 0 if the layer is resident.
-    memory_bits : on the part, for codes, inputs, outputs and noise. bytes_an_image : of codes,
-    fetched. stages : cycles an image by stage.
+    block_rams : for codes, inputs, outputs and noise, in whole and half ones. bytes_an_image : of
+    codes, fetched. stages : cycles an image by stage.
     """
 
     layer: str
     held: int
-    memory_bits: int
+    block_rams: float
     bytes_an_image: int
     stages: Mapping[str, int]
 
@@ -60,9 +66,9 @@ class Plan:
     slowest: str
 
     @property
-    def memory_bits(self) -> int:
-        """Bits on the part in all."""
-        return sum(choice.memory_bits for choice in self.choices)
+    def block_rams(self) -> float:
+        """Block RAMs in all."""
+        return sum(choice.block_rams for choice in self.choices)
 
     @property
     def bytes_an_image(self) -> int:
@@ -107,7 +113,7 @@ def choices(network: Network, index: int, members: int) -> Iterator[Choice]:
         yield Choice(
             layer=layer.name,
             held=held,
-            memory_bits=_memory_bits(changed, index, members),
+            block_rams=sum(map(block_rams, memories(changed, index, members))),
             bytes_an_image=fetched_bytes(changed, index, members),
             stages={
                 name.removeprefix(f"{layer.name} "): cycles
@@ -117,31 +123,30 @@ def choices(network: Network, index: int, members: int) -> Iterator[Choice]:
         )
 
 
-def plan(network: Network, members: int, memory_bits: int, bytes_a_cycle: float) -> Plan | None:
-    """Return the choices that fetch little and fit into `memory_bits`; None if none do.
+def plan(network: Network, members: int, room: float, bytes_a_cycle: float) -> Plan | None:
+    """Return the choices that fetch little and fit into `room` block RAMs; None if none do.
 
-    From the smallest memory on, what is slowest is relieved, as long as an image then takes less:
-    the port, where most bytes are saved for a bit of memory, or a stage that is slower for being
-    streamed.
+    From the fewest on, what is slowest is relieved, as long as an image then takes less: the port,
+    where most bytes are saved for a block RAM, or a stage that is slower for being streamed.
     """
     require_int("members", members, 1, network.max_members)
     ways = [list(choices(network, index, members)) for index in range(len(network.layers))]
-    chosen = [min(each, key=lambda way: (way.memory_bits, way.bytes_an_image)) for each in ways]
+    chosen = [min(each, key=lambda way: (way.block_rams, way.bytes_an_image)) for each in ways]
     now = _planned(network, members, chosen, bytes_a_cycle)
-    if now.memory_bits > memory_bits:
+    if now.block_rams > room:
         return None
     while True:
-        left = memory_bits - now.memory_bits
+        left = room - now.block_rams
         better = []
         for index, each in enumerate(ways):
             have = chosen[index]
             for way in each:
-                more = way.memory_bits - have.memory_bits
+                more = way.block_rams - have.block_rams
                 saved = have.bytes_an_image - way.bytes_an_image
                 if now.decides != "memory":
                     saved = have.cycles - way.cycles if have.cycles == now.compute_cycles else 0
                 if saved > 0 and more <= left:
-                    better.append((saved / max(more, 1), index, way))
+                    better.append((saved / max(more, 0.5), index, way))
         for _, index, way in sorted(better, key=lambda each: -each[0]):
             tried = [*chosen[:index], way, *chosen[index + 1 :]]
             then = _planned(network, members, tried, bytes_a_cycle)
@@ -179,22 +184,47 @@ def _streamed(network: Network, index: int, held: int) -> Network:
     return replace(network, layers=tuple(layers), ensemble=ensemble)
 
 
-def _memory_bits(network: Network, index: int, members: int) -> int:
-    """Return the bits on the part: codes, inputs before the crossbar, outputs, noise."""
+def memories(network: Network, index: int, members: int) -> list[tuple[int, int]]:
+    """Return the bits and the words of the memories of layer `index`.
+
+    Of codes, of inputs before the crossbar, of squares that are pooled, of outputs that wait until
+    whole vectors can leave, and of noise. Two halves lie in one memory, each of them 2**n words.
+    """
     layer = network.layers[index]
-    codes = sum(width * depth for width, depth in code_memories(layer))
-    bits = layer.drive.bits + layer.masked
+    lanes, groups = layer.folding.lanes_in, layer.row_groups
     first = index == network.first_ensembling
-    inputs = 2 * layer.rows * bits * (1 if first else max(1, layer.folding.held))
+    vectors = 1 if first else max(1, layer.folding.held)
+    carries_masks = layer.masked and layer.window is not None
+    found = code_memories(layer)
+    found.append((lanes * (1 + carries_masks), _halves(vectors * layer.drive.bits * groups)))
     if layer.window is not None:
-        lines = lines_held(layer.window, replays=layer.streamed or (first and members > 1))
-        inputs += lines * layer.window.width * layer.window.channels * bits
-    return codes + inputs + _output_bits(layer) + 2 * layer.noise_bits
-
-
-def _output_bits(layer: Layer) -> int:
-    """Return the bits of outputs that wait until whole vectors can leave."""
-    if not transposed(layer):
-        return 0
+        window, together = layer.window, lanes // layer.taps
+        lines = lines_held(window, replays=layer.streamed or (first and members > 1))
+        words = lines // window.kernel * window.width * -(-window.channels // together)
+        found += [(together * layer.drive.bits, words)] * window.kernel
     height, width, channels = layer.output_shape
-    return 2 * layer.folding.held * height * width * channels * layer.largest.bit_length()
+    element, side_by_side = layer.largest.bit_length(), neurons(layer)
+    if layer.pool is not None:
+        pooled = layer.folding.lanes_out if transposed(layer) else channels
+        found.append((element * side_by_side, width * -(-pooled // side_by_side)))
+    if transposed(layer):
+        chunks = layer.folding.held * height * width * -(-channels // side_by_side)
+        found.append((element * side_by_side, _halves(chunks)))
+    sides = noise_words(layer).values()
+    return [*found, *((word, _halves(length // word)) for word, length in sides)]
+
+
+def _halves(words: int) -> int:
+    """Return the words of a memory of two halves, each of at least so many."""
+    return 2 << (words - 1).bit_length()
+
+
+def block_rams(memory: tuple[int, int]) -> float:
+    """Return how many block RAMs a memory of so many bits and words takes.
+
+    None of up to 64 words, which are left to LUTs. Narrow ones may be, too: it is the most.
+    """
+    bits, depth = memory
+    if depth <= LUT_ROM_DEPTH:
+        return 0
+    return min(-(-bits // width) * -(-depth // words) for width, words in HALVES) / 2

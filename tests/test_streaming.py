@@ -11,15 +11,23 @@ import pytest
 from click.testing import CliRunner
 
 from bbnn.cli import stream
+from bbnn.description import Network
 from bbnn.errors import InputError
 from bbnn.model_file import load, save_network
-from bbnn.schedule import stage_cycles
-from bbnn.streaming import Choice, Plan, choices, fetched_bytes, plan
+from bbnn.schedule import neurons, stage_cycles
+from bbnn.streaming import Choice, Plan, block_rams, choices, fetched_bytes, memories, plan
 from networks import random_network
 from training.untrained import vgg_binary_connect
 
 NETWORK = random_network(
     3, sizes=(30, 40, 20, 4), probability_bits=(0, 1, 1), lanes=((5, 8), (8, 5), (4, 2)), members=6
+)
+LARGE = random_network(
+    3,
+    sizes=(300, 400, 200, 4),
+    probability_bits=(0, 1, 1),
+    lanes=((10, 8), (16, 8), (8, 2)),
+    members=6,
 )
 
 
@@ -27,24 +35,31 @@ def ways(index: int, members: int = 6) -> list[Choice]:
     return list(choices(NETWORK, index, members))
 
 
-def test_bytes_and_bits() -> None:
+def shapes(network: Network, index: int, held: int) -> list[tuple[int, int]]:
+    layers = list(network.layers)
+    layers[index] = replace(layers[index], folding=replace(layers[index].folding, held=held))
+    return memories(replace(network, layers=tuple(layers)), index, 6)
+
+
+def test_bytes_and_memories() -> None:
     """Counted by hand: 6 x 5 words of 40 bits; 5 x 4 words of 80 bits."""
     resident, once = ways(0)
     assert (resident.held, resident.bytes_an_image) == (0, 0)
-    assert resident.memory_bits == 30 * 40 + 2 * 30 * 8
+    inputs = 5, 2 * 64  # 8 planes of 6 words, twice
+    assert shapes(NETWORK, 0, 0) == [(40, 30), inputs]
     # It runs once an image, so one image's vector is all that there is to hold.
     assert (once.held, once.bytes_an_image) == (1, 152)
-    assert once.memory_bits == 2 * 6 * 40 + 2 * 30 * 8
+    assert shapes(NETWORK, 0, 1) == [(40, 2 * 6), inputs]
     assert once.stages["codes"] == 30 * 40 // 8
 
     # The first ensembling layer: one vector for all members, whose outputs wait.
     resident, each, together = ways(1)
     assert [way.held for way in ways(1)] == [0, 1, 6]
     assert [way.bytes_an_image for way in ways(1)] == [0, 6 * 200, 200]
-    noise = 2 * (40 + 20)
-    assert resident.memory_bits == 40 * 20 * 2 + 2 * 40 + noise
-    assert each.memory_bits == 2 * 5 * 80 + 2 * 40 + noise
-    assert together.memory_bits == each.memory_bits + 2 * 6 * 20
+    inputs, noise = (8, 2 * 8), [(8, 2 * 8), (5, 2 * 4)]
+    assert shapes(NETWORK, 1, 0) == [(80, 20), inputs, *noise]
+    assert shapes(NETWORK, 1, 1) == [(80, 2 * 5), inputs, *noise]
+    assert shapes(NETWORK, 1, 6) == [(80, 2 * 5), inputs, (1, 2 * 128), *noise]
     assert each.stages["crossbar"] == stage_cycles(NETWORK, 6)["hidden_1 crossbar"]
     # All members' noise is drawn anew for each of four column groups.
     assert together.stages["noise"] == 4 * each.stages["noise"]
@@ -55,8 +70,41 @@ def test_bytes_and_bits() -> None:
 
 def test_inputs_of_all_members_wait_behind_the_first_ensembling_layer() -> None:
     network = random_network(3, sizes=(30, 40, 20, 4), lanes=((5, 8), (8, 5), (4, 2)), members=6)
-    _, each, together = choices(network, 1, 6)
-    assert together.memory_bits == each.memory_bits + 5 * 2 * 40 + 2 * 6 * 20
+    noise = [(8, 2 * 8), (5, 2 * 4)]
+    assert shapes(network, 1, 1) == [(80, 2 * 5), (8, 2 * 8), *noise]
+    assert shapes(network, 1, 6) == [(80, 2 * 5), (8, 2 * 32), (1, 2 * 128), *noise]
+
+
+def test_a_map_has_lines_and_squares() -> None:
+    """3 x 3 windows on 32 x 32 pixels with a border; 16 channels, 8 in a word; a pool of 2 x 2."""
+    network = vgg_binary_connect(width=16, fully=64)
+    layer = network.layers[1]
+    bits = layer.drive.bits
+    together = neurons(layer)
+    square = bits * together, 16 * 16 // together
+    assert memories(network, 1, 6)[2:6] == [*[(8 * bits, 2 * 32 * 2)] * 3, square]
+    # Two maps of 36 lines, where all members read one, or each column group does.
+    assert network.first_ensembling == 0
+    assert memories(network, 0, 6)[2:5] == [(3 * 8, 24 * 32)] * 3
+    assert shapes(network, 1, 1)[2:5] == [(8 * bits, 24 * 32 * 2)] * 3
+
+
+@pytest.mark.parametrize(
+    ("memory", "count"),
+    [
+        ((72, 512), 1),
+        ((72, 64), 0),
+        ((36, 65), 0.5),
+        ((37, 65), 1),
+        ((16, 3072), 1.5),
+        ((64, 8192), 16),
+        ((2304, 128), 32),
+        ((2, 131072), 8),
+    ],
+)
+def test_block_rams(memory: tuple[int, int], count: float) -> None:
+    """Of the sizes that Yosys maps VGGBinaryConnect's memories to."""
+    assert block_rams(memory) == count
 
 
 def test_windows_are_gathered_for_each_column_group() -> None:
@@ -123,11 +171,11 @@ def test_rate_is_that_of_two_halves_and_a_port(bytes_a_cycle: float) -> None:
 def test_memory_is_kept_to_and_well_spent() -> None:
     """More memory never fetches more; with enough, all layers are resident."""
     bytes_before = float("inf")
-    for bits in (2600, 2900, 3600, 8000):
-        found = plan(NETWORK, 6, bits, 0.25)
+    for room in (0.5, 1, 8, 12.5):
+        found = plan(LARGE, 6, room, 0.25)
         assert found is not None
-        assert found.memory_bits <= bits
-        assert found.bytes_an_image <= bytes_before
+        assert found.block_rams <= room
+        assert found.bytes_an_image < bytes_before
         bytes_before = found.bytes_an_image
         held = [layer.folding.held for layer in found.network.layers]
         assert held == [way.held for way in found.choices]
@@ -135,8 +183,8 @@ def test_memory_is_kept_to_and_well_spent() -> None:
         assert sum(fetched) == found.bytes_an_image
     assert bytes_before == 0
     assert [way.held for way in found.choices] == [0, 0, 0]
-    assert found.compute_cycles == max(stage_cycles(NETWORK, 6).values())
-    assert plan(NETWORK, 6, 1000, 1) is None
+    assert found.compute_cycles == max(stage_cycles(LARGE, 6).values())
+    assert plan(LARGE, 6, 0.4, 1) is None
 
 
 def run(*arguments: object) -> Any:
@@ -146,11 +194,11 @@ def run(*arguments: object) -> Any:
 
 def test_command(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_network(NETWORK, path)
-    options = [path, "--memory", 0.0007, "--bytes-a-cycle", 0.25, "--clock", 50]
+    save_network(LARGE, path)
+    options = [path, "--memory", 0.05, "--bytes-a-cycle", 0.25, "--clock", 50]
     told = json.loads(run(*options, "--json").stdout)
     assert told["is"] == "projected by the cycle model"
-    assert told["memory_bits"] <= 0.0007 * told["block_ram_bits"] == 0.0007 * 140 * 36 * 1024
+    assert told["block_rams"] <= 0.05 * told["block_rams_of_the_part"] == 0.05 * 140
     assert told["fetch_cycles"] == told["bytes_an_image"] / 0.25
     assert told["images_a_second"] == pytest.approx(50e6 / told["fetch_cycles"], abs=0.01)
     output = tmp_path / "streamed.safetensors"
@@ -165,7 +213,7 @@ def test_command(tmp_path: Path) -> None:
         (["--memory", 0], r"^--memory must be a share above 0, 1 at most, not 0\.0$"),
         (["--bytes-a-cycle", 9], r"^--bytes-a-cycle must be above 0, 8 at most, not 9\.0$"),
         (["--members", 0], r"^members must be an integer in 1\.\.\d+, not 0$"),
-        (["--memory", 1e-5], r"^random_network must fit into 51 bits of xc7z020clg400-1, strea"),
+        (["--memory", 1e-5], r"^random_network must fit into 0\.0014 block RAMs of xc7z020clg"),
     ):
         with pytest.raises(InputError, match=message):
             run(path, *more)
@@ -177,8 +225,9 @@ def test_full_vgg() -> None:
     """The rate that the documents state."""
     told = json.loads(run("--vgg", "--json").stdout)
     assert told["weight_bits"] == 2 * 14_022_016
-    assert told["memory_bits"] < told["block_ram_bits"] < told["weight_bits"]
+    assert told["block_rams"] <= told["block_rams_of_the_part"] == 140
     text = (Path(__file__).parents[1] / "docs/streaming.md").read_text()
     for field in ("bytes_an_image", "fetch_cycles", "compute_cycles", "weight_bits"):
         assert f"{told[field]:,}" in text, field
     assert f"{told['images_a_second']:.1f} images a second" in text
+    assert f"{told['block_rams']:g} of 140" in text

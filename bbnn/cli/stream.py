@@ -14,9 +14,6 @@ from bbnn.errors import InputError, require
 from bbnn.model_file import load, save_network
 from bbnn.streaming import Plan, plan
 
-KILOBIT = 1024
-BLOCK = 36 * KILOBIT
-
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
@@ -24,7 +21,7 @@ BLOCK = 36 * KILOBIT
 @click.option("--part", default="xc7z020clg400-1", show_default=True, help="FPGA part.")
 @click.option("--members", type=int, help="T [the model's].")
 @click.option("--bytes-a-cycle", default=6.4, show_default=True, help="That memory gives, of 8.")
-@click.option("--memory", default=0.8, show_default=True, help="Share of the block RAM to use.")
+@click.option("--memory", default=1.0, show_default=True, help="Share of the block RAMs to use.")
 @click.option("--clock", default=100.0, show_default=True, help="MHz.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model so folded.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -42,7 +39,7 @@ def command(
     """Print which layers of MODEL stay on a part, what the others fetch, and the rate.
 
     The rate is projected by the cycle model (docs/streaming.md) and by what memory is said to give.
-    Block RAM is counted in bits; logic is not counted.
+    Logic is not counted, nor are memories of up to 64 words, which are made of it.
 
     Example: bbnn stream --vgg -o build/vgg.safetensors
     """
@@ -60,11 +57,11 @@ def command(
         network = load(model)
     members = network.ensemble.members if members is None else members
     chosen = part_named(part)
-    bits = int(memory * chosen.bram36 * BLOCK)
-    found = plan(network, members, bits, bytes_a_cycle)
+    room = memory * chosen.bram36
+    found = plan(network, members, room, bytes_a_cycle)
     if found is None:
         raise InputError(
-            f"{network.name} must fit into {bits:,} bits of {part}, streamed, not more"
+            f"{network.name} must fit into {room:g} block RAMs of {part}, streamed, not more"
         )
     weights = sum(layer.weight_bits for layer in network.layers)
     result: dict[str, Any] = {
@@ -74,8 +71,8 @@ def command(
         "members": members,
         "clock_mhz": clock,
         "weight_bits": weights,
-        "memory_bits": found.memory_bits,
-        "block_ram_bits": chosen.bram36 * BLOCK,
+        "block_rams": found.block_rams,
+        "block_rams_of_the_part": chosen.bram36,
         "bytes_an_image": found.bytes_an_image,
         "fetch_cycles": round(found.fetch_cycles),
         "compute_cycles": found.compute_cycles,
@@ -86,7 +83,7 @@ def command(
             {
                 "layer": way.layer,
                 "held": way.held,
-                "memory_bits": way.memory_bits,
+                "block_rams": way.block_rams,
                 "bytes_an_image": way.bytes_an_image,
                 "cycles": way.cycles,
             }
@@ -102,19 +99,18 @@ def command(
 def show(result: dict[str, Any], found: Plan) -> None:
     """Print the table of layers and the rate."""
     table = Table("layer", "codes", title="{network} on {part}, T = {members}".format(**result))
-    for heading in ("kbit on the part", "bytes an image", "cycles an image"):
+    for heading in ("block RAMs", "bytes an image", "cycles an image"):
         table.add_column(heading, justify="right")
     for way in found.choices:
         several = f"for {way.held} members" if way.held > 1 else "for each input"
         where = f"streamed {several}" if way.held else "resident"
-        kilobits = f"{way.memory_bits / KILOBIT:,.0f}"
-        table.add_row(way.layer, where, kilobits, f"{way.bytes_an_image:,.0f}", f"{way.cycles:,}")
+        counts = (f"{way.block_rams:g}", f"{way.bytes_an_image:,.0f}", f"{way.cycles:,}")
+        table.add_row(way.layer, where, *counts)
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     console.print(
-        "codes: {weight_bits:,} bits; on the part {memory_bits:,} of {block_ram_bits:,}".format(
-            **result
-        )
+        "codes: {weight_bits:,} bits; on the part "
+        "{block_rams:g} of {block_rams_of_the_part} block RAMs".format(**result)
     )
     console.print(
         "an image: {bytes_an_image:,} bytes in {fetch_cycles:,} cycles; "
