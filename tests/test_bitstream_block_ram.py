@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from boards.netlist import write_netlist
+from icarus import bench_says
 
 DEPTHS = {1: 16384, 4: 8192, 9: 2048, 18: 2048, 36: 1024, 72: 512}
 """Depth of a memory of each width, such that it takes a block RAM or half of one."""
@@ -68,14 +68,6 @@ def shape(width: int) -> dict[str, int]:
     }
 
 
-def simulate(*sources: Path, folder: Path) -> str:
-    """Return what the bench says."""
-    program = folder / "bench.vvp"
-    subprocess.run(["iverilog", "-g2005", "-s", "bench", "-o", program, *sources], check=True)
-    command = ["vvp", "-n", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.mark.slow
 @pytest.mark.icarus
 @pytest.mark.parametrize("width", DEPTHS)
@@ -91,11 +83,11 @@ def test_memory(width: int, tmp_path: Path) -> None:
     renamed.write_text(text)
     bench = tmp_path / "bench.v"
     bench.write_text(BENCH.format(**shape(width)))
-    assert "equal 20000 wrong 0\n" in simulate(source, renamed, bench, folder=tmp_path)
+    assert "equal 20000 wrong 0\n" in bench_says(source, renamed, bench, folder=tmp_path)
 
     # A bit of the contents changed, and the bench sees it.
     init = re.compile(r"(?<=\.INIT_00\(256'h)([0-9a-f]{64})")
     changed = init.sub(lambda match: f"{int(match[1], 16) ^ 1 << 3:064x}", text)
     assert changed != text
     renamed.write_text(changed)
-    assert "wrong 0\n" not in simulate(source, renamed, bench, folder=tmp_path)
+    assert "wrong 0\n" not in bench_says(source, renamed, bench, folder=tmp_path)

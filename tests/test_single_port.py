@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from boards.netlist import write_netlist
 from boards.single_port import join
+from icarus import bench_says
 
 MEMORY = """
 module memory(input clk, we, input [5:0] a, input [5:0] d, output [5:0] q);
@@ -43,13 +43,6 @@ endmodule
 """
 
 
-def simulate(*sources: Path, folder: Path) -> str:
-    program = folder / "bench.vvp"
-    subprocess.run(["iverilog", "-g2005", "-s", "bench", "-o", program, *sources], check=True)
-    command = ["vvp", "-n", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.mark.icarus
 def test_memory(tmp_path: Path) -> None:
     """Six bits, each address with a word of its own; with two bits swapped it differs."""
@@ -63,11 +56,11 @@ def test_memory(tmp_path: Path) -> None:
     assert len(re.findall(r"^  RAM64M #\(", text, re.MULTILINE)) == 2
     assert not re.search(r"^  RAM64X1S\b", text, re.MULTILINE)
     renamed.write_text(text)
-    assert simulate(source, bench, renamed, folder=tmp_path) == "equal 2000 wrong 0\n"
+    assert bench_says(source, bench, renamed, folder=tmp_path) == "equal 2000 wrong 0\n"
     broken, count = re.subn(r"(\.DO)A(\(q\[\d\]\),\s+\.DO)B", r"\1B\2A", text)
     assert count == 1
     renamed.write_text(broken)
-    assert " wrong 0\n" not in simulate(source, bench, renamed, folder=tmp_path)
+    assert " wrong 0\n" not in bench_says(source, bench, renamed, folder=tmp_path)
 
 
 def single(we: int, clock: int, bit: int, **parameters: str) -> dict[str, Any]:
