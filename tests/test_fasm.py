@@ -75,6 +75,31 @@ def database(tmp_path: Path) -> Database:
 ALWAYS = {bit(0x420105, 4, 31)}
 
 
+def test_another_package_has_what_every_design_sets(database: Database, tmp_path: Path) -> None:
+    """The same silicon; but not what another device sets."""
+    packed = database.folder / "xc7z020clg484-1"
+    packed.mkdir()
+    other = Database(database.folder, packed.name)
+    assert other.required == database.required
+    assert assemble(other, _empty(tmp_path)) == ALWAYS
+    own = packed / "required_features.fasm"
+    own.write_text("")
+    assert other.required == own
+    own.rename(database.folder / "elsewhere.fasm")
+    database.required.rename(database.folder / "xc7z010clg400-1.fasm")
+    message = (
+        r"xc7z020clg484-1/required_features\.fasm must be a file of the database, not 'missing'$"
+    )
+    with pytest.raises(InputError, match=message):
+        _ = other.required
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "empty.fasm"
+    path.write_text("")
+    return path
+
+
 def bits_of(text: str, database: Database, tmp_path: Path) -> set[int]:
     """Return the bits that the lines of `text` add to what every design needs."""
     path = tmp_path / "design.fasm"

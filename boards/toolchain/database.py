@@ -78,8 +78,17 @@ class Database:
 
     @property
     def required(self) -> Path:
-        """The FASM of what every design for this part sets."""
-        return self.folder / self.part / "required_features.fasm"
+        """The FASM of what every design for this part sets.
+
+        It depends on the device alone, so where the part has none, one in another package will do.
+        Raise `InputError` if there is none either.
+        """
+        name = "required_features.fasm"
+        own = self.folder / self.part / name
+        others = sorted(self.folder.glob(f"{self.device}*/{name}"))
+        found = own if own.is_file() else next(iter(others), own)
+        require(found.is_file(), str(found), "a file of the database", "missing")
+        return found
 
     @cache  # noqa: B019 - a database lives as long as the program needs it
     def tile(self, name: str) -> Tile:
