@@ -2,14 +2,13 @@
 #
 #   make demo            sets up, then runs the whole chain on the shipped network
 #   make test            sets up, then runs the fast test suite, linters included
-#   make test-slow       the long tests; installs place and route, and routes a shipped network
+#   make test-slow       the long tests; installs place and route, and builds bitstreams
 #   make test-torch      golden against PyTorch, and training; installs PyTorch
-#   make test-toolchain  bitstreams of a small design on more boards; installs place and route
 #   make setup           only sets up
 #   make lock            chooses the locked versions anew (needs uv)
 #   make clean           removes .venv and build
 
-.PHONY: demo test test-slow test-torch test-toolchain setup lock clean
+.PHONY: demo test test-slow test-torch setup lock clean
 .DELETE_ON_ERROR:
 # Whatever another project has put there must not be imported here.
 unexport PYTHONPATH PYTHONHOME
@@ -31,9 +30,6 @@ test-slow: .venv/test.stamp
 
 test-torch: .venv/torch.stamp
 	$(BIN)/python -m pytest --numprocesses=auto -m torch
-
-test-toolchain: .venv/test.stamp
-	$(BIN)/python -m pytest -m toolchain
 
 setup: .venv/test.stamp
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +23,19 @@ def toolchain() -> Toolchain:
     On CI that is a failure.
     """
     try:
-        return install(ROOT / FOLDER)
+        with _alone():
+            return install(ROOT / FOLDER)
     except InputError as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process of the tests installs."""
+    lock = (ROOT / FOLDER).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -49,7 +49,7 @@ def test_only_the_folding_changes() -> None:
         assert after.folding.lanes_in % after.taps == 0
 
 
-@pytest.mark.parametrize("budget", range(114, 1500, 49))
+@pytest.mark.parametrize("budget", range(114, 1500, 98))
 def test_what_waits_for_a_later_layer_counts(budget: int) -> None:
     """A layer that reuses sums reads its members in a burst, until those behind it hold it up."""
     blocks = (

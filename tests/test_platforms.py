@@ -127,7 +127,7 @@ def test_component_may_lack_a_bus(tmp_path: Path) -> None:
     assert "AXI" not in verilog
 
 
-@pytest.mark.toolchain
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZYNQ)
 def test_pins_and_id_are_the_databases(name: str, tmp_path: Path) -> None:
     board = board_named(name)

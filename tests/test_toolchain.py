@@ -183,7 +183,7 @@ def test_programs_run_through_their_own_loader(tmp_path: Path) -> None:
         tools.chip("xc7z045")
 
 
-@pytest.mark.toolchain
+@pytest.mark.slow
 def test_real_installation() -> None:
     tools = toolchain()
     command = tools.command("nextpnr-himbaechel-xilinx", "--version")
