@@ -22,6 +22,7 @@ SUM_LUTS = 3.0
 """LUTs per bit of a column's accumulator: the adder, the choice of what is added, the copy."""
 LAYER_LUTS = 300
 """Addresses, buffers, noise and handshakes of a layer; fitted to `bbnn synth` of fashion-mlp."""
+Sizes = tuple[tuple[int, int], ...]
 BLOCK_RAM = ((72, 512), (36, 1024), (18, 2048), (9, 4096), (4, 8192), (2, 16384), (1, 32768))
 """Bits and words that a 36-kilobit block RAM can be (Xilinx UG473)."""
 
@@ -121,8 +122,13 @@ def layer_cost(layer: Layer) -> Cost:
             # Below 64 words synthesis shares and simplifies; this is its upper bound.
             rom += width * depth / LUT_ROM_DEPTH
         elif depth > LUT_ROM_DEPTH:
-            ram += min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_RAM)
+            ram += blocks(width, depth)
     return Cost(lut=round(lanes + buffers + sums + rom + LAYER_LUTS), bram36=ram)
+
+
+def blocks(width: int, depth: int, sizes: Sizes = BLOCK_RAM) -> int:
+    """Return the fewest blocks, of one of these bits and words, for a memory of `depth` words."""
+    return min(-(-width // bits) * -(-depth // words) for bits, words in sizes)
 
 
 def _folded(network: Network, index: int, candidates: list[Layer], budget: int) -> Network:

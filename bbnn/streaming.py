@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bbnn.description import Network
 from bbnn.errors import InputError, require_int
+from bbnn.folding import BLOCK_RAM, blocks
 from bbnn.schedule import (
     CODE_BEAT,
     LUT_ROM_DEPTH,
@@ -26,8 +27,8 @@ from bbnn.schedule import (
 
 __all__ = ["Choice", "Plan", "block_rams", "choices", "fetched_bytes", "memories", "plan"]
 
-HALVES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-"""Bits and words that half a block RAM can be (Xilinx UG473)."""
+HALVES = tuple((bits // 2, words) for bits, words in BLOCK_RAM[:-1])
+"""Bits and words that half a block RAM can be; a bit wide, only a whole one has as many words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,7 +212,7 @@ def memories(network: Network, index: int, members: int) -> list[tuple[int, int]
         chunks = layer.folding.held * height * width * -(-channels // side_by_side)
         found.append((element * side_by_side, _halves(chunks)))
     sides = noise_words(layer).values()
-    return [*found, *((word, _halves(length // word)) for word, length in sides)]
+    return [*found, *((word, _halves(-(-length // word))) for word, length in sides)]
 
 
 def _halves(words: int) -> int:
@@ -225,6 +226,4 @@ def block_rams(memory: tuple[int, int]) -> float:
     None of up to 64 words, which are left to LUTs. Narrow ones may be, too: it is the most.
     """
     bits, depth = memory
-    if depth <= LUT_ROM_DEPTH:
-        return 0
-    return min(-(-bits // width) * -(-depth // words) for width, words in HALVES) / 2
+    return blocks(bits, depth, HALVES) / 2 if depth > LUT_ROM_DEPTH else 0

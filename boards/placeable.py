@@ -9,7 +9,9 @@ from boards import fanout, single_port
 
 __all__ = ["SOURCES", "make_placeable"]
 
-SOURCES = tuple(Path(__file__).with_name(f"{name}.py") for name in ("fanout", "single_port"))
+SOURCES = tuple(
+    Path(__file__).with_name(f"{name}.py") for name in ("fanout", "placeable", "single_port")
+)
 """What decides how."""
 
 

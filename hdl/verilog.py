@@ -14,7 +14,6 @@ __all__ = ["verilog_of"]
 STYLE = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "INITIALDLY")
 """What Verilator by default refuses in this text, and need not."""
 TRIGGER = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;$", re.MULTILINE)
-
 ZEROS = re.compile(
     r"^  reg \[\d+:0\] (?P<name>\S+ ?) \[(?P<last>\d+):0\];\n"
     r"  initial begin\n(?:    .+\] = (?P<zero>\d+'[hd]0+);\n)+  end\n",
@@ -58,8 +57,8 @@ def _loop(memory: re.Match[str]) -> str:
     and no word is used before it is written.
     """
     name = memory["name"]
-    written = re.search(rf"^ +{re.escape(name)}\[.+\] <= ", memory.string, re.MULTILINE)
-    if int(memory["last"]) < LARGE or not written:
+    written = re.compile(rf"^ +{re.escape(name)}\[.+\] <= ", re.MULTILINE)
+    if int(memory["last"]) < LARGE or not written.search(memory.string):
         return memory[0]
     block = re.sub(r"\W", "_", name.strip()) + "_zero"
     loop = LOOP.format(block=block, last=memory["last"], name=name, zero=memory["zero"])

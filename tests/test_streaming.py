@@ -64,8 +64,10 @@ def test_bytes_and_memories() -> None:
     # All members' noise is drawn anew for each of four column groups.
     assert together.stages["noise"] == 4 * each.stages["noise"]
     assert (each.stages["codes"], together.stages["codes"]) == (6 * 100, 100)
-    # Logits leave from where they are.
+    # Logits leave from where they are. A last word may be shorter.
     assert [way.held for way in ways(2)] == [0]
+    folded = random_network(3, sizes=(30, 20, 4), probability_bits=(1, 1), lanes=((5, 8), (8, 3)))
+    assert shapes(folded, 1, 0)[2:] == [(8, 2 * 4), (3, 2 * 2)]
 
 
 def test_inputs_of_all_members_wait_behind_the_first_ensembling_layer() -> None:

@@ -79,8 +79,6 @@ def command(
         require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
     ood = {name: data.ood(name, images) for name in ood_names or default_ood(dataset)}
-    for name, each in ood.items():
-        require_shape(network, name, each)
     members = checked_members(network, members)
     work = sum(map(len, (images, *ood.values()))) * (members + 1)
     with progress(f"{network.name} on {dataset}, {', '.join(ood)}", work) as advance:

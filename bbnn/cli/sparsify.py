@@ -102,8 +102,7 @@ def command(
         require_int("--images", count, 1, len(images))
     images, labels = images[:count], labels[:count]
     stranger = default_ood(dataset)[0]
-    ood = {stranger: data.ood(stranger, images)[:count]}
-    require_shape(network, stranger, ood[stranger])
+    ood = {stranger: data.ood(stranger, images)}
     work = 2 * sum(map(len, (images, *ood.values()))) * (network.ensemble.members + 1)
     columns = {}
     with progress(f"{network.name} on {dataset}, {stranger}", work) as advance:

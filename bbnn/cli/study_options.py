@@ -85,7 +85,6 @@ def sets_of(
     count = len(images) if count is None else require_int("--images", count, 1, len(images))
     ood = ood or default_ood(dataset)[0]
     strange = data.ood(ood, images[:count])
-    require_shape(network, ood, strange)
     sets = Sets(images=images[:count], labels=labels[:count].astype(np.int64), ood=strange)
     return {"dataset": dataset, "ood": ood, "images": count}, sets
 
