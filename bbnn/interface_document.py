@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from bbnn.description import Network
+from bbnn.description import PIXEL_BITS, Network
 from bbnn.interface import PIXELS_PER_BEAT, code_port, packet, registers, streamed
 
 
 def markdown(network: Network) -> str:
     """Return the page on the ports, registers and packet of the core of `network`."""
-    beats = -(-network.pixels // PIXELS_PER_BEAT)
+    beats, bits = -(-network.pixels // PIXELS_PER_BEAT), network.pixel_bits
     members, layers = network.ensemble.members, streamed(network)
+    unread = "" if bits == PIXEL_BITS else f", and the lower {PIXEL_BITS - bits} bits of a pixel,"
     pixels = (
         f"images, {beats} beats each: pixel 4*i + k is byte k of beat i; bytes beyond the last"
-        " pixel do not matter. TLAST is optional; it may come with an image's last beat alone"
+        f" pixel{unread} do not matter."
+        " TLAST is optional; it may come with an image's last beat alone"
     )
     use = (
         "To use it: write `MEMBERS` and seeds if they shall differ from their reset values, write"

@@ -123,7 +123,10 @@ def trace(
 
 
 def pixels(network: Network, images: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the images' connected pixels, uint8 (N, pixels); raise on a wrong type or size."""
+    """Return what is read of the images, uint8 (N, pixels); raise on a wrong type or size.
+
+    That is the upper `pixel_bits` of each connected pixel, as a number.
+    """
     require(images.dtype == np.uint8, "images", "of type uint8", images.dtype)
     shape = images.shape[1:]
     fits = shape in (network.input_shape, network.input_shape[:2], (network.pixels,))
@@ -131,7 +134,9 @@ def pixels(network: Network, images: NDArray[np.uint8]) -> NDArray[Any]:
     require(fits, "images", f"of shape (N, {network.pixels}) or (N, *{network.input_shape})", shape)
     require(len(images) > 0, "images", "at least one", len(images))
     vectors = images.reshape(len(images), -1)
-    return vectors if network.input_rows is None else vectors[:, list(network.input_rows)]
+    if network.input_rows is not None:
+        vectors = vectors[:, list(network.input_rows)]
+    return network.read(vectors)
 
 
 def encoded(network: Network, inputs: NDArray[Any]) -> Train:

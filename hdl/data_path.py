@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bbnn.description import Network, output_drive
+from bbnn.description import PIXEL_BITS, Network, output_drive
 from bbnn.interface import PIXELS_PER_BEAT
 from bbnn.schedule import CODE_BEAT, neurons, shortcut_depth, shortcut_source, stream_bits
 from hdl.correction import Constants
@@ -72,7 +72,7 @@ class DataPath(wiring.Component):
         constants = {"constants": Out(Constants(network.layers[-1], network.steps))}
         super().__init__(
             {
-                "i": In(stream.Signature(8 * PIXELS_PER_BEAT)),
+                "i": In(stream.Signature(PIXEL_BITS * PIXELS_PER_BEAT)),
                 "o": Out(stream.Signature(Beat())),
                 "members": In(16),
                 "member_logits": In(1),
@@ -101,7 +101,7 @@ class DataPath(wiring.Component):
             """Return `block`, to be forgotten at an early exit if it is behind the buffer."""
             return ResetInserter(flush)(block) if exits and index > first else block
 
-        source, chunk = wiring.flipped(self.i), PIXELS_PER_BEAT
+        source, chunk = self._read(m), PIXELS_PER_BEAT
         decided: list[LayerCore] = []
         waiting: dict[int, Any] = {}
         random: list[LayerCore | ScaleUnit] = []
@@ -180,12 +180,31 @@ class DataPath(wiring.Component):
             ]
         return m
 
+    def _read(self, m: Module) -> Any:
+        """Return the pixels as they come, without the lower bits that are not read."""
+        bits = self.network.pixel_bits
+        if bits == PIXEL_BITS:
+            return wiring.flipped(self.i)
+        read = stream.Signature(bits * PIXELS_PER_BEAT).create(path=("pixels",))
+        pixels = [self.i.payload.word_select(i, PIXEL_BITS) for i in range(PIXELS_PER_BEAT)]
+        m.d.comb += [
+            read.valid.eq(self.i.valid),
+            read.payload.eq(Cat(pixel[PIXEL_BITS - bits :] for pixel in pixels)),
+            self.i.ready.eq(read.ready),
+        ]
+        return read
+
     def _sift(self) -> Sift | None:
         """Return what leaves out pixels that are not connected, if there are any."""
         kept = self.network.input_rows
         if kept is None:
             return None
-        return Sift(element_bits=8, chunk=PIXELS_PER_BEAT, length=self.network.pixels, kept=kept)
+        return Sift(
+            element_bits=self.network.pixel_bits,
+            chunk=PIXELS_PER_BEAT,
+            length=self.network.pixels,
+            kept=kept,
+        )
 
     def _joined(
         self, m: Module, index: int, source: Any, waiting: dict[int, Any], flushed: Any

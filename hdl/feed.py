@@ -10,7 +10,7 @@ from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from bbnn.description import MAX_MEMBERS, Layer, Window
+from bbnn.description import MAX_MEMBERS, PIXEL_BITS, Layer, Window
 from hdl.lines import LineBuffer
 from hdl.rate import RateEncoder
 from hdl.repack import Repack
@@ -47,7 +47,8 @@ class Feed(wiring.Component):
     exits : bool
         Whether an input that is replayed may be given up before its last pass.
     pixels : "constant", "rate" or None
-        The encoding of the pixels that come in, if they are pixels.
+        The encoding of the pixels that come in, if they are pixels: of all bits where they become
+        spikes, else of those that are read.
     sift : Sift or None
         What lets through those that are connected, if not all are.
 
@@ -112,7 +113,7 @@ class Feed(wiring.Component):
         self.exits = exits
         self.pixels = pixels
         self.sift = sift
-        self.element_bits = 8 if pixels else layer.drive.bits
+        self.element_bits = PIXEL_BITS if pixels == "rate" else layer.drive.bits
         lanes = layer.folding.lanes_in
         self.holds = layer.folding.held > 1 and not replays
         self.tells = layer.folding.skip_zeros and layer.drive.kind == "unsigned"

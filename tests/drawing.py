@@ -66,6 +66,7 @@ def build(
     input_shape: tuple[int, int, int] = (6, 6, 2),
     steps: int = 1,
     encoding: Literal["constant", "rate"] = "constant",
+    pixel_bits: int = 8,
     scale_dropout: tuple[int, int] = (2, 3),
     lfsr_width: int = 32,
     **ensemble: Any,
@@ -80,7 +81,10 @@ def build(
     def lfsr_seed() -> int:
         return int(rng.integers(1, 2**lfsr_width, dtype=np.uint64))
 
-    shape, drive = input_shape, Drive(kind="unsigned", bits=8 if encoding == "constant" else 1)
+    shape, drive = (
+        input_shape,
+        Drive(kind="unsigned", bits=pixel_bits if encoding == "constant" else 1),
+    )
     layers: list[Layer] = []
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1

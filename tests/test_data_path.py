@@ -115,6 +115,7 @@ def test_packets_equal_golden(case: str, stall: int) -> None:
 
 SMALL = {
     "conv": partial(conv_network, input_shape=(4, 4, 1)),
+    "conv-3-bits": partial(conv_network, input_shape=(4, 4, 1), pixel_bits=3),
     "spatial": partial(spatial_network, input_shape=(5, 5, 1), reseed="never"),
     "scale": partial(scale_network, input_shape=(6, 6, 1)),
     "quantised": partial(quantised_network, input_shape=(4, 4, 1), pool=SUM),

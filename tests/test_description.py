@@ -269,15 +269,15 @@ def test_network_refuses_names_that_differ_in_capitals_alone() -> None:
 
 def test_network_refuses_kinds_of_layers_out_of_place() -> None:
     low = Threshold(thresholds=np.zeros(9, np.int64))
-    source = "like the pixels of input_shape"
-    with refused(f"layers[0].drive must be unsigned of 8 bits, {source}, not 'sign'"):
+    wanted = "unsigned of 1 to 8 bits, like pixels"
+    with refused(f"layers[0].drive must be {wanted}, not 'sign'"):
         replace(
             NETWORK,
             layers=(replace(FIRST, drive=Drive(kind="sign"), neuron=low), SECOND, LAST),
         )
-    with refused(f"layers[0].drive must be unsigned of 8 bits, {source}, not 'unsigned of 4 bits'"):
-        four = Drive(kind="unsigned", bits=4)
-        replace(NETWORK, layers=(replace(FIRST, drive=four, neuron=low), SECOND, LAST))
+    with refused(f"layers[0].drive must be {wanted}, not 'unsigned of 9 bits'"):
+        nine = Drive(kind="unsigned", bits=9)
+        replace(NETWORK, layers=(replace(FIRST, drive=nine, neuron=low), SECOND, LAST))
     source = "like the columns of layers[0]"
     with refused(f"layers[1].drive must be sign, {source}, not 'unsigned of 8 bits'"):
         byte = replace(SECOND, drive=Drive(kind="unsigned", bits=8))

@@ -18,6 +18,7 @@ from bbnn.model_file import digest, load, save_network
 from hdl.codes import code_words
 from hdl.generate import generate
 from networks import random_network
+from systems import conv_network
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "fashion-mlp.safetensors"
@@ -80,6 +81,11 @@ def test_memory_image_holds_the_codes() -> None:
                 read[row, column] |= (word >> place & 1) << bit
     assert (read[: layer.rows, : layer.columns] == layer.codes).all()
     assert read.sum() == layer.codes.sum(), "rows and columns beyond the layer have code 0"
+
+
+def test_interface_page_says_which_bits_are_read() -> None:
+    said = markdown(conv_network(pixel_bits=3))
+    assert "beyond the last pixel, and the lower 5 bits of a pixel, do not matter" in said
 
 
 def test_interface_page_in_the_documents_is_current() -> None:

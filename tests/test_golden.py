@@ -50,7 +50,8 @@ class Plain:
         for image in images:
             if self.network.ensemble.reseed == "image":
                 self.restart()
-            pixels = [int(pixel) for pixel in image.ravel()]
+            unread = 2 ** (8 - self.network.pixel_bits)
+            pixels = [int(pixel) // unread for pixel in image.ravel()]
             result.append([self.member(pixels, member) for member in range(members)])
         return result
 

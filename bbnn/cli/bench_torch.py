@@ -32,7 +32,9 @@ def torch_program(network: Network, images: NDArray[np.uint8]) -> Callable[[], A
 
     def run() -> Any:
         with torch.inference_mode():
-            drive = torch.from_numpy(images).reshape(len(images), *network.input_shape)
+            drive = torch.from_numpy(network.read(images)).reshape(
+                len(images), *network.input_shape
+            )
             drive = drive.movedim(-1, 1).float().contiguous(memory_format=torch.channels_last)
             for stage in stages[:first]:
                 stage.draw()

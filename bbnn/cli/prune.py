@@ -49,7 +49,7 @@ def command(
     sampled = dataset in data.SAMPLES
     deciding, _ = data.load(dataset, "test" if sampled else "train")
     require_shape(network, dataset, deciding)
-    dark = never_lit(deciding)
+    dark = never_lit(network.read(deciding))
     pruned = prune(network, dark)
     tested, _ = data.load(dataset, "test")
     require_int("--images", count, 1, len(tested))
@@ -82,7 +82,7 @@ def compared(
     Raise `InputError` where one of these differs; compare nothing where the bits drawn differ.
     """
     assert pruned.input_rows is not None
-    vectors = images.reshape(len(images), -1)
+    vectors = network.read(images).reshape(len(images), -1)
     lost = np.delete(vectors, pruned.input_rows, axis=1).any(axis=1)
     fitting = images[~lost]
     told = {"images": len(images), "images_that_light_pruned": int(lost.sum())}

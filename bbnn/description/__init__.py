@@ -22,6 +22,7 @@ from bbnn.description.layer import (
 )
 from bbnn.description.network import (
     MAX_MEMBERS,
+    PIXEL_BITS,
     Ensemble,
     Network,
     ScaleDropout,
@@ -40,6 +41,7 @@ __all__ = [
     "LOGIT_LIMIT",
     "MAX_MEMBERS",
     "MAX_PROBABILITY_BITS",
+    "PIXEL_BITS",
     "Drive",
     "Ensemble",
     "Folding",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bbnn.description.checks import require_identifier
 from bbnn.description.layer import Drive, Layer, Shape
@@ -19,6 +20,7 @@ from bbnn.lfsr import TAPS
 MAX_MEMBERS = 65535
 """Largest member count of the 16-bit register; a network's own limit may be lower."""
 MAX_STEPS = 255
+PIXEL_BITS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +79,10 @@ class Network:
 
     name : a Verilog identifier.
     input_shape : (height, width, channels) of the uint8 images.
-    layers : at least one; the last has `Logits`, no other has. Maps are flattened in C order. Where
-        a layer adds another's outputs, both are unsigned, of one shape, and run equally often.
+    layers : at least one; the last has `Logits`, no other has. The first is driven with the upper
+        bits of each pixel, as many as its drive has, 1..8, or with spikes. Maps are flattened in C
+        order. Where a layer adds another's outputs, both are unsigned, of one shape, and run
+        equally often.
     classes : a name per logit.
     lfsr_width : 32 or 64.
     steps : T_s, time steps of a spiking network; 1 for all others.
@@ -107,6 +111,15 @@ class Network:
         """Bytes of one image."""
         height, width, channels = self.input_shape
         return height * width * channels
+
+    @property
+    def pixel_bits(self) -> int:
+        """Upper bits of each pixel that are read; all eight where spikes are made of it."""
+        return self.layers[0].drive.bits if self.encoding == "constant" else PIXEL_BITS
+
+    def read(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return what is read of the images' pixels, their upper bits as numbers."""
+        return images >> np.uint8(PIXEL_BITS - self.pixel_bits)
 
     @property
     def output(self) -> Logits:
@@ -188,7 +201,7 @@ class Network:
 
     def _require_layers_join(self) -> None:
         shape, source = self._connected()
-        drive = Drive(kind="unsigned", bits=8 if self.encoding == "constant" else 1)
+        drive = self._first_drive()
         for index, layer in enumerate(self.layers):
             where = f"layers[{index}]"
             size = int(np.prod(shape))
@@ -204,6 +217,15 @@ class Network:
                 require(index > 0, f"{where}.dropout", "None for pixels", layer.dropout)
             shape, drive = layer.output_shape, output_drive(self.layers[: index + 1])
             source = f"the columns of {where}" if layer.window is None else f"the maps of {where}"
+
+    def _first_drive(self) -> Drive:
+        """Return the first layer's drive; raise if neither pixels nor spikes of them give it."""
+        drive = self.layers[0].drive
+        most = PIXEL_BITS if self.encoding == "constant" else 1
+        fits = drive.kind == "unsigned" and drive.bits <= most
+        wanted = f"unsigned of {'1 to 8 bits' if most > 1 else '1 bit'}, like pixels"
+        require(fits, "layers[0].drive", wanted, str(drive))
+        return drive
 
     def _connected(self) -> tuple[Shape, str]:
         """Return the shape of what drives the first layer and what it is called."""
