@@ -10,16 +10,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bbnn import data
 from bbnn.cli.convert import command
 from bbnn.convert import convert
 from bbnn.description import Network, Quantised
 from bbnn.errors import InputError
 from bbnn.model_file import load, save_network
+from golden.conversion import ROUNDS, calibrated
 from golden.events import events
 from golden.network import encoded, logits, pixels, trace
 from golden.noise import drops
 from networks import random_images
 from systems import CASES, MAX, SUM, Block, build, quantised_network, scale_network
+
+MODELS = Path(__file__).parents[1] / "models"
 
 
 def network(seed: int, bits: int, **options: Any) -> Network:
@@ -62,6 +66,49 @@ def test_more_steps_come_closer(pool: Any) -> None:
     # What remains is rounding to levels, which the quantised network alone does.
     assert errors[0] > 2 * errors[1] > 2 * errors[-1]
     assert errors[-1] < 0.25
+
+
+def test_calibration_brings_rates_to_the_levels() -> None:
+    """Of a shipped network, in three steps; its first layer is exact as it is."""
+    quantised = load(MODELS / "mnist-levels.safetensors")
+    raw = convert(quantised, 3)
+    images = data.load("mnist-1000")[0][:48]
+    told: list[int] = []
+    settled = calibrated(raw, quantised, images[:32], 2, told.append)
+    assert sum(told) == (ROUNDS + 2) * 2 * 3
+    wanted = mean_outputs(quantised, images)
+
+    def missed(spiking: Network) -> list[list[float]]:
+        """Return by how much the columns of a layer miss the levels: images seen, and others."""
+        each = zip(mean_outputs(spiking, images), wanted, strict=True)
+        lacks = [found - level for found, level in each]
+        return [
+            [float(np.abs(lack[part].mean(axis=0)).mean()) for part in (np.s_[:32], np.s_[32:])]
+            for lack in lacks
+        ]
+
+    before, after = missed(raw), missed(settled)
+    assert before[0] == after[0] == [0, 0]
+    for one, other in zip(before[1:], after[1:], strict=True):
+        assert other[0] < 0.3 * one[0]
+        assert other[1] < 0.8 * one[1]
+    for early, late in zip(raw.layers[:-1], settled.layers[:-1], strict=True):
+        for name in ("thresholds", "start", "fraction_bits"):
+            assert np.array_equal(getattr(early.neuron, name), getattr(late.neuron, name))
+    with pytest.raises(InputError, match="the spiking network must be one made of mnist_levels"):
+        calibrated(quantised, quantised, images, 1)
+
+
+def mean_outputs(network: Network, images: Any) -> list[Any]:
+    """Return what hidden layers put out in all steps, over positions and two members, a column."""
+    found: list[list[Any]] = [[] for _ in network.layers[:-1]]
+    for image in range(len(images)):
+        members = [trace(network, images, image, member, 2) for member in range(2)]
+        for index, layer in enumerate(network.layers[:-1]):
+            streams = np.stack([each[index] for each in members]).reshape(2, network.steps, -1)
+            sums = streams.sum(axis=1).reshape(-1, layer.columns)
+            found[index].append(sums.mean(axis=0))
+    return [np.array(each) for each in found]
 
 
 def test_start_is_half_the_threshold() -> None:
@@ -186,7 +233,7 @@ def test_events_of_spikes_only() -> None:
         events(quantised, random_images(quantised, 1))
 
 
-def test_command(tmp_path: Path) -> None:
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = tmp_path / "quantised.safetensors", tmp_path / "spiking.safetensors"
     quantised = network(1, 2)
     save_network(quantised, source)
@@ -202,7 +249,17 @@ def test_command(tmp_path: Path) -> None:
     assert np.array_equal(logits(load(target), images), logits(convert(quantised, 4), images))
     assert "3 steps" in run().output, "as many as levels"
     assert load(target).steps == 3
+    monkeypatch.setattr(data, "load", lambda name, split: (images, split))
+    assert '"calibrated": "mnist"' in run("--calibrate", "mnist", "--json").output
+    told = load(target).figures["converted"]["calibrated"]
+    assert told == {"data_set": "mnist", "images": 4}
+    expected = calibrated(convert(quantised, 3), quantised, images, 4)
+    assert np.array_equal(logits(load(target), images), logits(expected, images))
     target.unlink()
     with pytest.raises(InputError, match=r"levels of layers\[0\] \(conv_0\) must be 7"):
         run("--levels", "7", "--steps", "3")
+    wrong = np.zeros((5, 28, 28, 1), np.uint8)
+    monkeypatch.setattr(data, "load", lambda name, split: (wrong, split))
+    with pytest.raises(InputError, match=r"mnist must be images of shape \(N, 6, 6, 2\)"):
+        run("--calibrate", "mnist")
     assert not target.exists()
