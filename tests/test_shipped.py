@@ -21,6 +21,7 @@ KINDS = ("conv", "levels", "scale", "spatial")
 ACCURACY = {
     "fashion-mlp": 0.88,
     "mnist-mlp": 0.978,
+    "mnist-sfc": 0.978,
     "mnist-conv": 0.984,
     "mnist-levels": 0.985,
     "mnist-scale": 0.98,

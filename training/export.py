@@ -70,14 +70,16 @@ def codes_of(probability: Reals, bits: int = 1) -> NDArray[np.int64]:
     return np.rint(probability * 2**bits).astype(np.int64)
 
 
-def layers_of(trained: Sequence[TrainedLayer], blocks: Sequence[Block]) -> tuple[Layer, ...]:
-    """Return the layers of a network that reads raw pixels: all hidden but the last.
+def layers_of(
+    trained: Sequence[TrainedLayer], blocks: Sequence[Block], pixel_bits: int = 8
+) -> tuple[Layer, ...]:
+    """Return the layers of a network that reads pixels: all hidden but the last.
 
     Raise `InputError` where a gain is 0, a scale leaves 16 bits, or as `Layer` does.
     """
     last = len(trained) - 1
     layers: list[Layer] = []
-    drive = Drive(kind="unsigned", bits=8)
+    drive = Drive(kind="unsigned", bits=pixel_bits)
     for index, (learnt, block) in enumerate(zip(trained, blocks, strict=True)):
         upright = _upright(learnt, block.name)
         reach = len(learnt.probability) * drive.maximum

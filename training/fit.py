@@ -26,15 +26,15 @@ from training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examples:
-    """Raw pixels as float32 (count, rows) and labels as int64 (count,)."""
+    """What is read of pixels as float32 (count, rows) and labels as int64 (count,)."""
 
     pixels: Tensor
     labels: Tensor
 
 
-def examples(images: Images, labels: Labels) -> Examples:
-    """Return images and labels as training wants them: raw pixels, float32, and int64 classes."""
-    pixels = images.reshape(len(images), -1).astype(np.float32)
+def examples(images: Images, labels: Labels, pixel_bits: int = 8) -> Examples:
+    """Return images and labels as training wants them: pixels' upper bits and int64 classes."""
+    pixels = (images.reshape(len(images), -1) >> (8 - pixel_bits)).astype(np.float32)
     return Examples(
         pixels=torch.from_numpy(pixels), labels=torch.from_numpy(labels.astype(np.int64))
     )

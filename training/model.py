@@ -1,7 +1,8 @@
-"""A network of binary layers, from raw pixels to logits.
+"""A network of binary layers, from pixels to logits.
 
-It reads raw pixels, 0..255: batch norm takes out any scale, so that every sum is the integer that
-the hardware will see, exact in float32, and no pixel scale is left to fold.
+It reads pixels as they are, 0..255, or their upper bits: batch norm takes out any scale, so that
+every sum is the integer that the hardware will see, exact in float32, and no pixel scale is left to
+fold.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 from bbnn.data import Images, Labels, load
 from bbnn.data.sets import by_name
 from bbnn.description import Ensemble, Network, ScaleDropout
+from bbnn.sparsity import split
 from training.block import Block
 from training.export import DROPOUT_BITS, SCALE_SEED, layers_of
 from training.settings import Settings
@@ -27,6 +28,7 @@ class Recipe:
 
     name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : names of the
     images that its uncertainty is measured with, `bbnn.data.ood`'s. members : T of its ensemble.
+    split : whether random rows are kept apart from the others, as `bbnn.sparsity.split` does.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Recipe:
     blocks: tuple[Block, ...]
     settings: Settings
     members: int = 10
+    split: bool = False
 
 
 def held_out(images: Images, labels: Labels) -> tuple[Images, Labels]:
@@ -55,8 +58,8 @@ def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
     # The matrices are small, and threads that wait for each other on a busy machine cost minutes.
     torch.set_num_threads(1)
     images, labels = load(recipe.data_set, "train")
-    chosen = examples(images[:-VALIDATION], labels[:-VALIDATION])
-    validation = examples(*held_out(images, labels))
+    chosen = examples(images[:-VALIDATION], labels[:-VALIDATION], settings.pixel_bits)
+    validation = examples(*held_out(images, labels), settings.pixel_bits)
     generator = torch.Generator().manual_seed(settings.seed)
     shape = images.shape[1:]
     model = Model(recipe.blocks, shape, settings.spread, settings.gain, generator)
@@ -72,7 +75,8 @@ def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
         "recipe": told(recipe, settings, len(chosen.labels), torch.__version__),
         "validation": {"members": VALIDATION_MEMBERS, "accuracy": accuracy, "nll": nll},
     }
-    return network_of(recipe, [layer.trained() for layer in model.layers], shape, figures)
+    trained = [layer.trained() for layer in model.layers]
+    return network_of(dataclasses.replace(recipe, settings=settings), trained, shape, figures)
 
 
 def network_of(
@@ -85,15 +89,16 @@ def network_of(
         ScaleDropout(code=round(p * 2**DROPOUT_BITS), bits=DROPOUT_BITS, seed=SCALE_SEED)
         for p in scaled
     ]
-    return Network(
+    network = Network(
         name=recipe.name,
         input_shape=shape,
-        layers=layers_of(trained, recipe.blocks),
+        layers=layers_of(trained, recipe.blocks, recipe.settings.pixel_bits),
         ensemble=Ensemble(members=recipe.members),
         classes=by_name(recipe.data_set).classes,
         scale_dropout=unit[0] if unit else None,
         figures=figures,
     )
+    return split(network) if recipe.split else network
 
 
 def told(recipe: Recipe, settings: Settings, images: int, version: str) -> dict[str, Any]:
