@@ -14,9 +14,12 @@ from bbnn.convert import convert
 from bbnn.data.sets import DATA_SETS
 from bbnn.description import Network
 from bbnn.model_file import load, save_network
+from bbnn.schedule import image_cycles
 
 MODELS = Path(__file__).parents[1] / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.safetensors"))
+CLOCK, RATE = 100e6, 131_000
+"""Of BYNQNet on the XC7Z020, in images a second (docs/performance.md)."""
 KINDS = ("conv", "levels", "scale", "spatial")
 ACCURACY = {
     "fashion-mlp": 0.88,
@@ -41,6 +44,17 @@ SETS = {
 
 def test_every_network_is_judged() -> None:
     assert set(NAMES) == set(ACCURACY)
+
+
+def test_network_of_the_size_of_sfc_is_fast() -> None:
+    """As fast as BYNQNet, with ten members; `bbnn bitstream` says what clock it reaches."""
+    network = load(MODELS / "mnist-sfc.safetensors")
+    shapes = [layer.codes.shape for layer in network.layers]
+    assert shapes == [(784, 256), (256, 256), (256, 256), (256, 10)]
+    assert (network.pixel_bits, network.first_ensembling) == (2, 2)
+    assert network.layers[2].sampled is not None
+    assert network.layers[2].sampled.sum() == 128
+    assert CLOCK / image_cycles(network, 10) >= RATE
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -42,8 +42,8 @@ def trained_layer(rng: np.random.Generator, rows: int, columns: int, maximum: in
     )
 
 
-def exported(trained: list[TrainedLayer]) -> tuple[Layer, ...]:
-    return layers_of(trained, blocks(*(len(layer.bias) for layer in trained)))
+def exported(trained: list[TrainedLayer], pixel_bits: int = 8) -> tuple[Layer, ...]:
+    return layers_of(trained, blocks(*(len(layer.bias) for layer in trained)), pixel_bits)
 
 
 def blocks(*sizes: int) -> list[Block]:
@@ -143,10 +143,12 @@ def test_seeds_lead_to_different_stretches_of_the_sequence() -> None:
     assert len(np.unique(everything)) == len(SEEDS) * count
 
 
-def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, np.ndarray]:
-    """Return a calibrated 784-24-16-10 network, its draws' generator and 200 raw images.
+def small_model(
+    seed: int, first: RowSampling | None = None, pixel_bits: int = 8
+) -> tuple[Any, Any, np.ndarray]:
+    """Return a calibrated 784-24-16-10 network, its draws' generator and what it reads of images.
 
-    first : of the first layer.
+    first : of the first layer. The images are 200.
     """
     torch = pytest.importorskip("torch")
 
@@ -167,7 +169,7 @@ def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, 
         momentum=0.9,
         bias_rate=3e-3,
         gain=1.5,
-        pixel_bits=8,
+        pixel_bits=pixel_bits,
         pixel_dropout=0.1,
         shift=0,
         flip=False,
@@ -180,18 +182,21 @@ def small_model(seed: int, first: RowSampling | None = None) -> tuple[Any, Any, 
     sizes[0] = dataclasses.replace(sizes[0], sampling=first)
     model = Model(sizes, (28, 28, 1), settings.spread, settings.gain, generator)
     losses = []
-    fit(model, examples(images, labels), settings, lambda epoch, loss: losses.append(loss))
+    shown = examples(images, labels, pixel_bits)
+    fit(model, shown, settings, lambda epoch, loss: losses.append(loss))
     assert losses[1] < losses[0]
-    return model, generator, images[:200].reshape(200, -1)
+    return model, generator, images[:200].reshape(200, -1) // 2 ** (8 - pixel_bits)
 
 
 @pytest.mark.torch
-def test_integer_network_equals_the_trained_one() -> None:
+@pytest.mark.parametrize("pixel_bits", [8, 2])
+def test_integer_network_equals_the_trained_one(pixel_bits: int) -> None:
     """Same weights, same images: every hidden bit equal, logits within the fixed point's step."""
-    model, generator, pixels = small_model(seed=4)
+    model, generator, pixels = small_model(4, pixel_bits=pixel_bits)
     from training.layer import Draw
 
-    layers = exported([layer.trained() for layer in model.layers])
+    layers = exported([layer.trained() for layer in model.layers], pixel_bits)
+    assert (layers[0].drive.bits, pixels.max()) == (pixel_bits, 2**pixel_bits - 1)
     neuron = layers[-1].neuron
     assert isinstance(neuron, Logits)
     draws = model.sample(generator)
