@@ -54,17 +54,19 @@ def build(
     name: str,
     clock_mhz: float,
     folder: Path,
+    seed: int | None = None,
     progress: Progress = lambda done, what: None,
 ) -> Result:
     """Make ``NAME.bit`` of ``NAME.v`` and ``NAME.lpf`` in `folder`; do only what is left to do.
 
+    seed : of nextpnr's placement, its own if None.
     Raise `InputError` if a tool is missing or refuses, naming its log; `TooLargeError` if the
     design needs more of a resource than the part has.
     """
     flow = _Flow(name, folder, progress)
     flow.synthesize()
     require_fit(name, json.loads((folder / "cells.json").read_text()))
-    flow.place_and_route(clock_mhz)
+    flow.place_and_route(clock_mhz, seed)
     block_rams = flow.pack()
     report = json.loads((folder / "nextpnr.json").read_text())
     fmax = [clock["achieved"] for clock in report["fmax"].values()]
@@ -117,7 +119,7 @@ class _Flow:
         outputs = [f"{self.name}.json", "cells.json"]
         self.steps.step(STEPS[0], [self.file("v")], outputs, action, [script, self.versions])
 
-    def place_and_route(self, clock_mhz: float) -> None:
+    def place_and_route(self, clock_mhz: float, seed: int | None) -> None:
         options = {
             "--package": "CABGA381",
             "--speed": "6",
@@ -128,6 +130,8 @@ class _Flow:
             "--report": "nextpnr.json",
             "--log": "nextpnr.log",
         }
+        if seed is not None:
+            options["--seed"] = str(seed)
         named = [each for pair in options.items() for each in pair]
         # Whether the estimate is good enough is for the caller to judge.
         command = [find("nextpnr-ecp5"), "--85k", *named, "--timing-allow-fail", "--quiet"]

@@ -44,10 +44,12 @@ def build(
     clock_mhz: float,
     folder: Path,
     toolchain: Toolchain,
+    seed: int | None = None,
     progress: Progress = lambda done, what: None,
 ) -> Result:
     """Make ``NAME.bit`` of ``NAME.v`` and ``NAME.xdc`` in `folder`; do only what is left to do.
 
+    seed : of nextpnr's placement, its own if None.
     Raise `InputError` if a tool is missing or refuses, naming its log: a design that is too large,
     above all.
     """
@@ -56,7 +58,7 @@ def build(
     flow = _Flow(name, part, folder, toolchain, database, progress)
     flow.synthesize()
     require_fit(name, part, json.loads((folder / "cells.json").read_text()))
-    flow.place_and_route(clock_mhz)
+    flow.place_and_route(clock_mhz, seed)
     flow.assemble()
     found = flow.bitstream()
     report = json.loads((folder / "nextpnr.json").read_text())
@@ -114,7 +116,7 @@ class _Flow:
             STEPS[0], [self.file("v"), *SOURCES], outputs, action, [script, self.versions["yosys"]]
         )
 
-    def place_and_route(self, clock_mhz: float) -> None:
+    def place_and_route(self, clock_mhz: float, seed: int | None) -> None:
         options = {
             "--chipdb": self.toolchain.chip(self.database.device),
             "--device": self.part,
@@ -123,6 +125,8 @@ class _Flow:
             "--report": "nextpnr.json",
             "--log": "nextpnr.log",
         }
+        if seed is not None:
+            options["--seed"] = str(seed)
         named = [each for pair in options.items() for each in pair]
         files = ["-o", f"xdc={self.name}.xdc", "-o", f"fasm={self.name}.fasm"]
         # Whether the estimate is good enough is for the caller to judge.
@@ -137,7 +141,7 @@ class _Flow:
             lambda: run(
                 command, self.folder, "nextpnr.log", self.toolchain.environment, self._tell_info
             ),
-            [clock_mhz, self.part, self.versions],
+            [clock_mhz, self.part, seed, self.versions],
         )
 
     def assemble(self) -> None:

@@ -87,7 +87,7 @@ def test_command(model: Path, built: list[Any], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     options = [model, "--board", "zedboard", "--clock", 50, "-o", folder]
     about = json.loads(run(*options, "--json"))
-    assert built == [NETWORK.name, "xc7z020clg484-1", 50, folder, Toolchain(Path("tools"))]
+    assert built == [NETWORK.name, "xc7z020clg484-1", 50, folder, Toolchain(Path("tools")), None]
     assert about["model_digest"] == digest(NETWORK)
     assert (about["board"], about["idcode"]) == ("zedboard", "0x03727093")
     assert (about["fmax_mhz"], about["fmax_is"]) == (50, "estimated by nextpnr")
@@ -98,7 +98,9 @@ def test_command(model: Path, built: list[Any], tmp_path: Path) -> None:
     # What Vivado says of another bitstream is not said of this one.
     handoff = folder / f"{NETWORK.name}.hwh"
     handoff.touch()
-    said = run(*options)
+    said = run(*options, "--seed", 3)
+    assert built[-1] == 3
+    assert json.loads((folder / "bitstream.json").read_text())["seed"] == 3
     assert not handoff.exists()
     assert "50 MHz, estimated by nextpnr" in said
     assert "0.5%" in said
@@ -175,6 +177,8 @@ def test_the_nearest_folding_that_fits_is_named() -> None:
     assert nearest_that_fits(network, part, nothing) == "no folding fits, by estimate"
 
 
+NEXTPNR_SEED = 0x3141592653589793
+"""Its own."""
 WORDS = [77777 * i & 0x3FFFF for i in range(2048)]
 
 
@@ -203,7 +207,7 @@ def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
     write_plan(Lookup(), board, 100e6, "lookup", tmp_path)
     told: list[str] = []
     made = open_flow.build(
-        "lookup", board.part, 100, tmp_path, tools, lambda done, what: told.append(what)
+        "lookup", board.part, 100, tmp_path, tools, 7, lambda done, what: told.append(what)
     )
     assert set(open_flow.STEPS) < set(told)
     assert made.fmax_mhz
@@ -220,6 +224,8 @@ def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
     assert len(bits) == made.bits
     assert len(bits) > 5000
     routed = json.loads((tmp_path / "lookup.routed.json").read_text())
+    (placed,) = routed["modules"].values()
+    assert placed["settings"]["seed"] != f"{NEXTPNR_SEED:064b}"
     (memory,) = memories(database, bits, routed)
     # A word of 18 bits is two bytes with a parity bit each (Xilinx UG473, table 1-9).
     nines = [
@@ -229,10 +235,10 @@ def test_words_of_a_memory_are_in_the_file(name: str, tmp_path: Path) -> None:
 
     # Nothing is done again; without the frames, only what follows from them is.
     times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert open_flow.build("lookup", board.part, 100, tmp_path, tools) == made
+    assert open_flow.build("lookup", board.part, 100, tmp_path, tools, 7) == made
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
     (tmp_path / "lookup.frames").unlink()
-    assert open_flow.build("lookup", board.part, 100, tmp_path, tools) == made
+    assert open_flow.build("lookup", board.part, 100, tmp_path, tools, 7) == made
     changed = {path.name for path in times if path.stat().st_mtime_ns != times[path]}
     assert changed == {"lookup.frames", "steps.json"}
 

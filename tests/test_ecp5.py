@@ -118,11 +118,12 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_command(model: Path, built: list[Any], tmp_path: Path) -> None:
     options = [model, "--board", "ulx3s", "-o", tmp_path / "out"]
     about = json.loads(run(*options, "--json"))
-    assert built == [NETWORK.name, 25, tmp_path / "out"]
+    assert built == [NETWORK.name, 25, tmp_path / "out", None]
     assert (about["part"], about["idcode"]) == ("LFE5U-85F-6CABGA381", "0x01113043")
     assert (about["model_digest"], about["clock_mhz"]) == (digest(NETWORK), 25)
     assert (about["fmax_mhz"], about["fmax_is"]) == (30, "estimated by nextpnr")
-    said = run(*options)
+    said = run(*options, "--seed", 3)
+    assert built[-1] == 3
     assert "10.0%" in said
     assert "read back from the file: 3 of 3 block RAMs" in said
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from bbnn import data
 from bbnn.cli.convert import command
 from bbnn.convert import convert
-from bbnn.description import Network, Quantised
+from bbnn.description import Network, Quantised, Spiking
 from bbnn.errors import InputError
 from bbnn.model_file import load, save_network
-from golden.conversion import ROUNDS, calibrated
+from golden.conversion import RUNS, calibrated
 from golden.events import events
 from golden.network import encoded, logits, pixels, trace
 from golden.noise import drops
@@ -75,7 +75,7 @@ def test_calibration_brings_rates_to_the_levels() -> None:
     images = data.load("mnist-1000")[0][:48]
     told: list[int] = []
     settled = calibrated(raw, quantised, images[:32], 2, told.append)
-    assert sum(told) == (ROUNDS + 2) * 2 * 3
+    assert sum(told) == RUNS * 2 * 3
     wanted = mean_outputs(quantised, images)
 
     def missed(spiking: Network) -> list[list[float]]:
@@ -89,12 +89,20 @@ def test_calibration_brings_rates_to_the_levels() -> None:
 
     before, after = missed(raw), missed(settled)
     assert before[0] == after[0] == [0, 0]
-    for one, other in zip(before[1:], after[1:], strict=True):
-        assert other[0] < 0.3 * one[0]
-        assert other[1] < 0.8 * one[1]
-    for early, late in zip(raw.layers[:-1], settled.layers[:-1], strict=True):
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert new[0] < 0.75 * old[0]
+        assert new[1] < 0.85 * old[1]
+    # Behind the exact layer, twelve spikes of four neurons in three steps are all there can be.
+    early, late = raw.layers[1].neuron, settled.layers[1].neuron
+    assert isinstance(early, Spiking)
+    assert isinstance(late, Spiking)
+    lack = (wanted[1] - mean_outputs(raw, images)[1])[:32].mean(axis=0) / 12
+    moved = late.bias - early.bias
+    assert np.abs(moved - lack * early.thresholds).max() < 0.501
+    assert np.abs(moved).max() > 100
+    for one, other in zip(raw.layers[:-1], settled.layers[:-1], strict=True):
         for name in ("thresholds", "start", "fraction_bits"):
-            assert np.array_equal(getattr(early.neuron, name), getattr(late.neuron, name))
+            assert np.array_equal(getattr(one.neuron, name), getattr(other.neuron, name))
     with pytest.raises(InputError, match="the spiking network must be one made of mnist_levels"):
         calibrated(quantised, quantised, images, 1)
 

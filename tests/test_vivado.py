@@ -348,6 +348,8 @@ def test_command(model: Path, installed: Path, monkeypatch: pytest.MonkeyPatch) 
     message = r"^--clock must be at most 95\.24 MHz, Vivado's timing analysis .+, not 99\.0$"
     with pytest.raises(InputError, match=message):
         run(*options[:-1], "99")
+    with pytest.raises(InputError, match=r"^--seed must be absent for Vivado, not 3$"):
+        run(*options, "--seed", 3)
     assert (folder / f"{NAME}.bit").is_file()
 
 

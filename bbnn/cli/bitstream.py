@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 @click.option("--toolchain", type=click.Choice(["open", "vivado"]), default="open")
 @click.option("--clock", type=float, help="Clock of the core, MHz [100; the ULX3S's is 25].")
 @click.option(
+    "--seed",
+    type=click.IntRange(1),
+    help="Of nextpnr's placement [its own]: another one gives another Fmax.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -37,6 +42,7 @@ def command(
     board_name: str,
     toolchain: str,
     clock: float | None,
+    seed: int | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -63,6 +69,7 @@ def command(
         own = f"{board.clock_mhz} MHz, the oscillator of {board.title}"
         require(clock == board.clock_mhz, "--clock", own, clock)
         require(toolchain == "open", "--toolchain", f"open for {board.title}", toolchain)
+    require(seed is None or toolchain == "open", "--seed", "absent for Vivado", seed)
     require(1 <= clock <= 250, "--clock", "1 to 250 MHz, as FCLK0 can be set", clock)
     installed = Toolchain.at() if toolchain == "open" and not lattice else None
     flow = vivado if toolchain == "vivado" else ecp5_flow if lattice else open_flow
@@ -85,17 +92,18 @@ def command(
 
         try:
             if lattice:
-                found = ecp5_flow.build(network.name, clock, folder, tell).as_json()
+                found = ecp5_flow.build(network.name, clock, folder, seed, tell).as_json()
             elif installed is not None:
-                made = open_flow.build(network.name, board.part, clock, folder, installed, tell)
-                found = made.as_json()
+                found = open_flow.build(
+                    network.name, board.part, clock, folder, installed, seed, tell
+                ).as_json()
             else:
                 found = vivado.build(network.name, folder, tell)
         except TooLargeError as error:
             bar.update(task, description="look for a folding that fits", total=None)
             part = ecp5_flow.PART if lattice else part_of(board.part)
             raise InputError(f"{error}; {nearest_that_fits(network, part, error)}") from None
-    about = describe(network, board, clock, toolchain, folder) | found
+    about = describe(network, board, clock, toolchain, folder) | {"seed": seed} | found
     beside = folder / "bitstream.json.part"
     beside.write_text(json.dumps(about, indent=2) + "\n")
     beside.replace(folder / "bitstream.json")

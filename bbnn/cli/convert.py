@@ -16,10 +16,10 @@ from bbnn.convert import convert
 from bbnn.data.sets import DATA_SETS
 from bbnn.description import Network, Quantised
 from bbnn.errors import require
-from golden.conversion import ROUNDS, calibrated
+from golden.conversion import RUNS, calibrated
 
 IMAGES, MEMBERS = 200, 4
-"""That biases are corrected with: a mean rate is right to a hundredth, in half a minute."""
+"""That biases are corrected with: a mean rate is right to about a hundredth."""
 
 
 @click.command()
@@ -87,7 +87,7 @@ def _calibrated(spiking: Network, quantised: Network, dataset: str) -> Network:
     images, _ = data.load(dataset, "train")
     require_shape(quantised, dataset, images)
     images = images[:IMAGES]
-    total = (ROUNDS + 2) * MEMBERS * (len(spiking.layers) - 1)
+    total = RUNS * MEMBERS * (len(spiking.layers) - 1)
     with progress(f"{spiking.name}, layers", total) as advance:
         corrected = calibrated(spiking, quantised, images, MEMBERS, advance)
     told = {"data_set": dataset, "images": len(images)}
