@@ -218,6 +218,16 @@ def test_command(tmp_path: Path) -> None:
     assert "logits equal on the others: 30000/30000" in text
 
 
+def test_pixels_too_dark_to_be_read_are_never_lit(tmp_path: Path) -> None:
+    model, output = MODEL.with_name("mnist-sfc.safetensors"), tmp_path / "pruned.safetensors"
+    given = [str(model), "--images", "20", "-o", str(output), "--json"]
+    result = CliRunner().invoke(prune_command.command, given, catch_exceptions=False)
+    told = json.loads(result.stdout)
+    images, _ = data.load("mnist-1000")
+    assert told["never_lit"] == int(never_lit(images // 64).sum()) > int(never_lit(images).sum())
+    assert told["logits_equal"] == told["logits_compared"] == 20 * 10 * 10
+
+
 def test_refused(tmp_path: Path) -> None:
     dark = np.zeros(26, np.bool_)
     with pytest.raises(InputError, match="pixels that are never lit must be more than 1, to leave"):
