@@ -46,11 +46,11 @@ def calibrated(
     sizes = [[layer.codes.shape for layer in each.layers] for each in (spiking, quantised)]
     fits = spikes and sizes[0] == sizes[1]
     require(fits, "the spiking network", f"one made of {quantised.name}", spiking.name)
-    members_of = _Members(spiking, images, members, progress)
+    ensemble = _Members(spiking, images, members, progress)
     layers = []
     for layer, wanted in zip(hidden, _levels(quantised, images, members, progress), strict=True):
-        layers.append(_corrected(layer, wanted - members_of.rates(layer)))
-        members_of.settle(layers[-1])
+        layers.append(_corrected(layer, wanted - ensemble.rates(layer)))
+        ensemble.settle(layers[-1])
     return replace(spiking, layers=(*layers, spiking.layers[-1]))
 
 
