@@ -4,7 +4,7 @@ What conversion assumes, that a neuron's input is the same in all steps, holds i
 only. Behind it spikes come unevenly, and neurons of large biases fire too often or too rarely. So,
 layer by layer from the front, each column's bias is moved by the mean rate that it lacks (bias
 correction: Li et al., "A Free Lunch From ANN: Towards Efficient, Accurate Spiking Neural Networks
-Calibration", ICML 2021). Once: moving it again until the means agree makes single answers worse.
+Calibration", ICML 2021). Once: more rounds bring the means nearer, and the answers not.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.data import Images
-from bbnn.description import Layer, Network, Spiking, source_of
+from bbnn.description import Layer, Network, Spiking
 from bbnn.errors import require
 from golden.layer import Stage, Train
-from golden.network import Progress, encoded, pixels, run, seen
+from golden.network import Progress, encoded, following, pixels, seen
 
 Rates = NDArray[np.float64]
 RUNS = 3
@@ -42,52 +42,46 @@ def calibrated(
     bias becomes too large.
     """
     hidden = spiking.layers[:-1]
-    spikes = all(isinstance(layer.neuron, Spiking) for layer in hidden)
+    spiky = all(isinstance(layer.neuron, Spiking) for layer in hidden)
     sizes = [[layer.codes.shape for layer in each.layers] for each in (spiking, quantised)]
-    fits = spikes and sizes[0] == sizes[1]
+    fits = spiky and sizes[0] == sizes[1]
     require(fits, "the spiking network", f"one made of {quantised.name}", spiking.name)
-    ensemble = _Members(spiking, images, members, progress)
+    levels, spikes = (_Members(each, images, members, progress) for each in (quantised, spiking))
     layers = []
-    for layer, wanted in zip(hidden, _levels(quantised, images, members, progress), strict=True):
-        layers.append(_corrected(layer, wanted - ensemble.rates(layer)))
-        ensemble.settle(layers[-1])
+    for source, layer in zip(quantised.layers[:-1], hidden, strict=True):
+        wanted = _rates(source, levels.settle(source))
+        layers.append(_corrected(layer, wanted - _rates(layer, spikes.outputs(layer))))
+        spikes.settle(layers[-1])
     return replace(spiking, layers=(*layers, spiking.layers[-1]))
 
 
 class _Members:
-    """The members of a network while its layers are settled one after the other."""
+    """The members of a network while its hidden layers are settled one after the other."""
 
     def __init__(self, network: Network, images: Images, members: int, progress: Progress) -> None:
         self._steps, self._images, self._progress = network.steps, len(images), progress
-        self._layers: list[Layer] = []
+        self._input = encoded(network, pixels(network, images))
         self._sees = list(seen(network, range(len(network.layers) - 1), 1, members))
-        # Of each member the input and what every settled layer puts out.
-        train = encoded(network, pixels(network, images))
-        self._trains = [[train] for _ in range(members)]
+        self._layers: list[Layer] = []
+        # Of each member, what every settled layer puts out.
+        self._outputs: list[list[Train]] = [[] for _ in self._sees]
 
     def outputs(self, layer: Layer) -> list[Train]:
         """Return what `layer`, behind those that are settled, puts out for each member."""
-        stage, layers = Stage(layer, self._steps, self._images), [*self._layers, layer]
-        source = source_of(layers)
-        outputs = []
-        for trains, sees in zip(self._trains, self._sees, strict=True):
-            output = stage(trains[-1], *sees[len(self._layers)])
-            if source is not None:
-                output = np.add(output, trains[source + 1], dtype=np.uint16)
+        stage, place = Stage(layer, self._steps, self._images), len(self._layers)
+        self._progress(len(self._sees))
+        return [
+            following(stage, sees[place], self._input, outputs, self._layers)
+            for sees, outputs in zip(self._sees, self._outputs, strict=True)
+        ]
+
+    def settle(self, layer: Layer) -> list[Train]:
+        """Put `layer` behind those that are settled; return what it puts out for each member."""
+        found = self.outputs(layer)
+        for outputs, output in zip(self._outputs, found, strict=True):
             outputs.append(output)
-        self._progress(len(outputs))
-        return outputs
-
-    def rates(self, layer: Layer) -> Rates:
-        """Return the mean output of its columns, as share of the largest."""
-        means: Rates = np.mean([_rates(layer, each) for each in self.outputs(layer)], axis=0)
-        return means
-
-    def settle(self, layer: Layer) -> None:
-        """Put `layer` behind those that are settled."""
-        for trains, output in zip(self._trains, self.outputs(layer), strict=True):
-            trains.append(output)
         self._layers.append(layer)
+        return found
 
 
 def _corrected(layer: Layer, lack: Rates) -> Layer:
@@ -99,20 +93,8 @@ def _corrected(layer: Layer, lack: Rates) -> Layer:
     return replace(layer, neuron=replace(neuron, bias=bias))
 
 
-def _levels(network: Network, images: Images, members: int, progress: Progress) -> Sequence[Rates]:
-    """Return the mean output of the columns of each hidden layer, as share of the largest."""
-    hidden = network.layers[:-1]
-    stages = [Stage(layer, network.steps, len(images)) for layer in hidden]
-    train = encoded(network, pixels(network, images))
-    found = []
-    for sees in seen(network, range(len(hidden)), 1, members):
-        outputs = run(stages, sees, train)
-        found.append([_rates(*each) for each in zip(hidden, outputs, strict=True)])
-        progress(len(hidden))
-    return [np.mean(each, axis=0) for each in zip(*found, strict=True)]
-
-
-def _rates(layer: Layer, output: Train) -> Rates:
-    """Return the means of an output (steps, N, size) over all but the columns, over the largest."""
-    means: Rates = output.reshape(-1, layer.columns).mean(axis=0, dtype=np.float64)
-    return means / layer.largest
+def _rates(layer: Layer, outputs: Sequence[Train]) -> Rates:
+    """Return the mean of members' outputs (steps, N, size), a column, over the largest."""
+    means = [each.reshape(-1, layer.columns).mean(axis=0, dtype=np.float64) for each in outputs]
+    rates: Rates = np.mean([each / layer.largest for each in means], axis=0)
+    return rates

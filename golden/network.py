@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbnn.description import Network, source_of
+from bbnn.description import Layer, Network, source_of
 from bbnn.errors import require, require_int
 from golden.layer import Reals, Stage, Train, crossbar
 from golden.neurons import neuron
@@ -176,13 +176,21 @@ def run(stages: Sequence[Stage], sees: Sequence[Seen], train: Train) -> list[Tra
     """Return what every one of the first layers puts out, as many as the member is shown."""
     outputs: list[Train] = []
     layers = [stage.layer for stage in stages]
-    for number, (stage, (matrices, dropped)) in enumerate(zip(stages, sees, strict=False)):
-        train = stage(train, matrices, dropped)
-        source = source_of(layers[: number + 1])
-        if source is not None:
-            train = np.add(train, outputs[source], dtype=np.uint16)
-        outputs.append(train)
+    for number, (stage, saw) in enumerate(zip(stages, sees, strict=False)):
+        outputs.append(following(stage, saw, train, outputs, layers[:number]))
     return outputs
+
+
+def following(
+    stage: Stage, saw: Seen, train: Train, outputs: Sequence[Train], before: Sequence[Layer]
+) -> Train:
+    """Return what a layer puts out, with what is added to it.
+
+    train : the network's input. outputs : of the layers `before`.
+    """
+    output = stage(outputs[-1] if outputs else train, *saw)
+    source = source_of([*before, stage.layer])
+    return output if source is None else np.add(output, outputs[source], dtype=np.uint16)
 
 
 def blocks_of(network: Network, images: int) -> list[slice]:

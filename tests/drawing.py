@@ -81,10 +81,8 @@ def build(
     def lfsr_seed() -> int:
         return int(rng.integers(1, 2**lfsr_width, dtype=np.uint64))
 
-    shape, drive = (
-        input_shape,
-        Drive(kind="unsigned", bits=pixel_bits if encoding == "constant" else 1),
-    )
+    shape = input_shape
+    drive = Drive(kind="unsigned", bits=pixel_bits if encoding == "constant" else 1)
     layers: list[Layer] = []
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1

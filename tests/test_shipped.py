@@ -19,7 +19,7 @@ from bbnn.schedule import image_cycles
 MODELS = Path(__file__).parents[1] / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.safetensors"))
 CLOCK, RATE = 100e6, 131_000
-"""Of BYNQNet on the XC7Z020, in images a second (docs/performance.md)."""
+"""A second: cycles, and images of BYNQNet on the XC7Z020 (docs/performance.md)."""
 KINDS = ("conv", "levels", "scale", "spatial")
 ACCURACY = {
     "fashion-mlp": 0.88,

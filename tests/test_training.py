@@ -169,7 +169,6 @@ def small_model(
         momentum=0.9,
         bias_rate=3e-3,
         gain=1.5,
-        pixel_bits=pixel_bits,
         pixel_dropout=0.1,
         shift=0,
         flip=False,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbnn.description import (
+    PIXEL_BITS,
     Drive,
     Layer,
     Logits,
@@ -71,7 +72,7 @@ def codes_of(probability: Reals, bits: int = 1) -> NDArray[np.int64]:
 
 
 def layers_of(
-    trained: Sequence[TrainedLayer], blocks: Sequence[Block], pixel_bits: int = 8
+    trained: Sequence[TrainedLayer], blocks: Sequence[Block], pixel_bits: int = PIXEL_BITS
 ) -> tuple[Layer, ...]:
     """Return the layers of a network that reads pixels: all hidden but the last.
 

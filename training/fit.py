@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bbnn.data import Images, Labels
+from bbnn.description import PIXEL_BITS
 from training import sparsity
 from training.augment import augmented
 from training.model import Model
@@ -32,9 +33,9 @@ class Examples:
     labels: Tensor
 
 
-def examples(images: Images, labels: Labels, pixel_bits: int = 8) -> Examples:
+def examples(images: Images, labels: Labels, pixel_bits: int = PIXEL_BITS) -> Examples:
     """Return images and labels as training wants them: pixels' upper bits and int64 classes."""
-    pixels = (images.reshape(len(images), -1) >> (8 - pixel_bits)).astype(np.float32)
+    pixels = (images.reshape(len(images), -1) >> (PIXEL_BITS - pixel_bits)).astype(np.float32)
     return Examples(
         pixels=torch.from_numpy(pixels), labels=torch.from_numpy(labels.astype(np.int64))
     )

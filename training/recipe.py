@@ -9,7 +9,7 @@ from typing import Any
 
 from bbnn.data import Images, Labels, load
 from bbnn.data.sets import by_name
-from bbnn.description import Ensemble, Network, ScaleDropout
+from bbnn.description import PIXEL_BITS, Ensemble, Network, ScaleDropout
 from bbnn.sparsity import split
 from training.block import Block
 from training.export import DROPOUT_BITS, SCALE_SEED, layers_of
@@ -28,6 +28,7 @@ class Recipe:
 
     name : of the network, a Verilog identifier. data_set : name in `bbnn.data`. ood : names of the
     images that its uncertainty is measured with, `bbnn.data.ood`'s. members : T of its ensemble.
+    pixel_bits : upper bits of each pixel that it reads.
     split : whether random rows are kept apart from the others, as `bbnn.sparsity.split` does.
     """
 
@@ -37,6 +38,7 @@ class Recipe:
     blocks: tuple[Block, ...]
     settings: Settings
     members: int = 10
+    pixel_bits: int = PIXEL_BITS
     split: bool = False
 
 
@@ -58,8 +60,8 @@ def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
     # The matrices are small, and threads that wait for each other on a busy machine cost minutes.
     torch.set_num_threads(1)
     images, labels = load(recipe.data_set, "train")
-    chosen = examples(images[:-VALIDATION], labels[:-VALIDATION], settings.pixel_bits)
-    validation = examples(*held_out(images, labels), settings.pixel_bits)
+    chosen = examples(images[:-VALIDATION], labels[:-VALIDATION], recipe.pixel_bits)
+    validation = examples(*held_out(images, labels), recipe.pixel_bits)
     generator = torch.Generator().manual_seed(settings.seed)
     shape = images.shape[1:]
     model = Model(recipe.blocks, shape, settings.spread, settings.gain, generator)
@@ -75,8 +77,7 @@ def train(recipe: Recipe, settings: Settings, progress: Progress) -> Network:
         "recipe": told(recipe, settings, len(chosen.labels), torch.__version__),
         "validation": {"members": VALIDATION_MEMBERS, "accuracy": accuracy, "nll": nll},
     }
-    trained = [layer.trained() for layer in model.layers]
-    return network_of(dataclasses.replace(recipe, settings=settings), trained, shape, figures)
+    return network_of(recipe, [layer.trained() for layer in model.layers], shape, figures)
 
 
 def network_of(
@@ -92,7 +93,7 @@ def network_of(
     network = Network(
         name=recipe.name,
         input_shape=shape,
-        layers=layers_of(trained, recipe.blocks, recipe.settings.pixel_bits),
+        layers=layers_of(trained, recipe.blocks, recipe.pixel_bits),
         ensemble=Ensemble(members=recipe.members),
         classes=by_name(recipe.data_set).classes,
         scale_dropout=unit[0] if unit else None,
@@ -106,6 +107,7 @@ def told(recipe: Recipe, settings: Settings, images: int, version: str) -> dict[
     return {
         "data_set": recipe.data_set,
         "training_images": images,
+        "pixel_bits": recipe.pixel_bits,
         "weight_samples": "hard, codes 0, 1/2, 1; straight-through (tau 0)",
         **dataclasses.asdict(settings),
         **{

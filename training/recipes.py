@@ -19,7 +19,6 @@ MLP = Settings(
     momentum=0.9,
     bias_rate=3e-3,
     gain=2.2,
-    pixel_bits=8,
     pixel_dropout=0.1,
     sharpness=1.2,
     calibration_images=10_000,
@@ -202,7 +201,8 @@ RECIPES = {
         data_set="mnist",
         ood=("fashion-mnist", "noise"),
         blocks=FAST,
-        settings=dataclasses.replace(seeded("mnist-sfc", MLP), pixel_bits=2, pixel_dropout=0.05),
+        settings=dataclasses.replace(seeded("mnist-sfc", MLP), pixel_dropout=0.05),
+        pixel_bits=2,
         split=True,
     ),
     **{

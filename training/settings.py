@@ -12,8 +12,7 @@ class Settings:
     spread : largest initial ``|lam|``. learning_rate : of lam, per image. kl_weight : of the pull
     to the prior, 1 being the full evidence bound. momentum : of lam. bias_rate : Adam's, for the
     biases. Both rates fall to 0 along a cosine. gain : of the logits while training.
-    pixel_bits : the network reads that many upper bits of each pixel. pixel_dropout : share of the
-    pixels that are 0 in training. shift : pixels by which training
+    pixel_dropout : share of the pixels that are 0 in training. shift : pixels by which training
     moves an image at most, in each direction; what enters is 0. flip : whether it mirrors half of
     the images. sharpness : what the logits are multiplied with in the end. calibration_images,
     calibration_members : what the final batch norm statistics average over.
@@ -28,7 +27,6 @@ class Settings:
     momentum: float
     bias_rate: float
     gain: float
-    pixel_bits: int
     pixel_dropout: float
     shift: int
     flip: bool

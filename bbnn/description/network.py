@@ -223,7 +223,7 @@ class Network:
         drive = self.layers[0].drive
         most = PIXEL_BITS if self.encoding == "constant" else 1
         fits = drive.kind == "unsigned" and drive.bits <= most
-        wanted = f"unsigned of {'1 to 8 bits' if most > 1 else '1 bit'}, like pixels"
+        wanted = f"unsigned of {f'1 to {most} bits' if most > 1 else '1 bit'}, like pixels"
         require(fits, "layers[0].drive", wanted, str(drive))
         return drive
 
