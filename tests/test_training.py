@@ -343,7 +343,7 @@ def test_shipped_figures_are_measured_again() -> None:
 @pytest.mark.torch
 def test_train_writes_a_model(tmp_path: Path) -> None:
     try:
-        for name in ("fashion-mnist", "mnist"):
+        for name in ("fashion-mnist", "mnist", "cifar-10"):
             load(name, "test")
     except InputError as error:
         pytest.skip(str(error))

@@ -29,8 +29,11 @@ MLP = Settings(
 CONV = dataclasses.replace(
     MLP, epochs=10, pixel_dropout=0.0, calibration_images=2_000, calibration_members=10
 )
-LEVELS = dataclasses.replace(CONV, epochs=8, pixel_dropout=0.1)
-"""Without pixel dropout these are as accurate, and tell strangers far less well apart."""
+LEVELS = dataclasses.replace(CONV, epochs=8, pixel_dropout=0.1, kl_weight=3e-3)
+"""Without pixel dropout these are as accurate, and tell strangers far less well apart.
+
+Pulled less to the prior, they keep fewer coins, and some ensembles know less than a single pass.
+"""
 VGG = dataclasses.replace(CONV, epochs=10, shift=3, flip=True)
 MAX, SUM = Pool(kind="max", size=2), Pool(kind="sum", size=2)
 
@@ -185,21 +188,21 @@ RECIPES = {
     "fashion-mlp": Recipe(
         name="fashion_mlp",
         data_set="fashion-mnist",
-        ood=("mnist", "noise"),
+        ood=("mnist", "cifar-10", "noise"),
         blocks=mlp((256, 256, 10), ((56, 32), (32, 16), (32, 10))),
         settings=MLP,
     ),
     "mnist-mlp": Recipe(
         name="mnist_mlp",
         data_set="mnist",
-        ood=("fashion-mnist", "noise"),
+        ood=("fashion-mnist", "cifar-10", "noise"),
         blocks=SFC,
         settings=dataclasses.replace(seeded("mnist-mlp", MLP), pixel_dropout=0.05),
     ),
     "mnist-sfc": Recipe(
         name="mnist_sfc",
         data_set="mnist",
-        ood=("fashion-mnist", "noise"),
+        ood=("fashion-mnist", "cifar-10", "noise"),
         blocks=FAST,
         settings=dataclasses.replace(seeded("mnist-sfc", MLP), pixel_dropout=0.05),
         pixel_bits=2,
@@ -209,7 +212,7 @@ RECIPES = {
         f"{short}-{kind}": Recipe(
             name=f"{short}_{kind}",
             data_set=data_set,
-            ood=(ood, "noise"),
+            ood=(ood, "cifar-10", "noise"),
             blocks=blocks,
             settings=seeded(f"{short}-{kind}", LEVELS if kind == "levels" else CONV),
         )
