@@ -64,8 +64,8 @@ def test_network_of_the_size_of_sfc_is_fast() -> None:
 def test_figures(name: str) -> None:
     """Of all 10,000 images; better than one pass without chance.
 
-    By NLL, and by the AUROC of entropy on two sets out of distribution. What grey networks make of
-    noise, a third, hardly depends on chance (docs/training.md).
+    By NLL, and by the AUROC of entropy on two sets out of distribution. Noise is a third for
+    grey networks, and some of those of signs gain nothing there (docs/training.md).
     """
     network = load(MODELS / f"{name}.safetensors")
     told = network.figures["test"]

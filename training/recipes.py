@@ -175,6 +175,9 @@ GREY = {
 }
 """What is trained on both grey data sets."""
 
+STRANGERS = ("cifar-10", "noise")
+"""Of all grey networks, beside the other of their two sets."""
+
 SEEDS = {"mnist-mlp": 2, "mnist-sfc": 3, "mnist-scale": 3, "fashion-conv": 3, "fashion-spatial": 2}
 """Of those that ship, the one of three whose validation accuracy is best; 1 for all others."""
 
@@ -188,21 +191,21 @@ RECIPES = {
     "fashion-mlp": Recipe(
         name="fashion_mlp",
         data_set="fashion-mnist",
-        ood=("mnist", "cifar-10", "noise"),
+        ood=("mnist", *STRANGERS),
         blocks=mlp((256, 256, 10), ((56, 32), (32, 16), (32, 10))),
         settings=MLP,
     ),
     "mnist-mlp": Recipe(
         name="mnist_mlp",
         data_set="mnist",
-        ood=("fashion-mnist", "cifar-10", "noise"),
+        ood=("fashion-mnist", *STRANGERS),
         blocks=SFC,
         settings=dataclasses.replace(seeded("mnist-mlp", MLP), pixel_dropout=0.05),
     ),
     "mnist-sfc": Recipe(
         name="mnist_sfc",
         data_set="mnist",
-        ood=("fashion-mnist", "cifar-10", "noise"),
+        ood=("fashion-mnist", *STRANGERS),
         blocks=FAST,
         settings=dataclasses.replace(seeded("mnist-sfc", MLP), pixel_dropout=0.05),
         pixel_bits=2,
@@ -212,7 +215,7 @@ RECIPES = {
         f"{short}-{kind}": Recipe(
             name=f"{short}_{kind}",
             data_set=data_set,
-            ood=(ood, "cifar-10", "noise"),
+            ood=(ood, *STRANGERS),
             blocks=blocks,
             settings=seeded(f"{short}-{kind}", LEVELS if kind == "levels" else CONV),
         )
