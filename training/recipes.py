@@ -171,7 +171,7 @@ POSITIONS = RowSampling(group=64, kept=3, penalty=0.05, chosen_after=0.3, kl_wei
 
 
 def grey(scale_dropout: float) -> dict[str, tuple[Block, ...]]:
-    """Return what is trained on both grey data sets."""
+    """Return what is trained on both grey data sets; they differ in what suits their scales."""
     return {
         "conv": conv(),
         "spatial": conv(bernoulli=False, dropout=0.15),
